@@ -1,0 +1,171 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Duration is a time.Duration that reads and writes as text ("1m30s") in JSON.
+type Duration time.Duration
+
+// MarshalText writes the duration as Go does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads a duration as Go does.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// Resource is the text of a resource (a Location, an Application, a MaskingPolicy …) as JSON, pinned when the run
+// started. It holds references to secrets and no secret.
+type Resource = json.RawMessage
+
+// StepKind names what a step does.
+type StepKind string
+
+// The kinds of step.
+const (
+	StepCapture  StepKind = "capture"
+	StepMask     StepKind = "mask"
+	StepTransfer StepKind = "transfer"
+	StepRestore  StepKind = "restore"
+	StepVerify   StepKind = "verify"
+)
+
+// Definition is what a run does. It is written once, with run.started, and a run keeps it to its end.
+type Definition struct {
+	Policy      string            `json:"policy,omitempty"` // name; empty for a step run by hand
+	Application string            `json:"application"`      // name
+	Params      map[string]string `json:"params,omitempty"`
+	Steps       []StepDefinition  `json:"steps"`
+	Retry       RetryPolicy       `json:"retry"`
+	// Window is how many tasks of one step may be in flight at once.
+	Window int `json:"window"`
+}
+
+// RetryPolicy bounds how often and how soon a failed task is tried again: after failure n (from 1) at a random time up to
+// min(Cap, Base·2ⁿ⁻¹).
+type RetryPolicy struct {
+	MaxAttempts int      `json:"maxAttempts"`
+	Base        Duration `json:"base"`
+	Cap         Duration `json:"cap"`
+}
+
+// StepDefinition is one step. Work is the part of the command that stays the same for all of its tasks.
+type StepDefinition struct {
+	Name    string   `json:"name"`
+	Kind    StepKind `json:"kind"`
+	Cluster string   `json:"cluster"`         // where the workers are that take it
+	Input   string   `json:"input,omitempty"` // the step whose output this one takes; empty when Work names a capture
+	Timeout Duration `json:"timeout"`         // per attempt of a task
+	Work    Work     `json:"work"`
+}
+
+// Work is the content of a step: exactly one field is set, and it matches the step's kind.
+type Work struct {
+	Capture  *CaptureWork  `json:"capture,omitempty"`
+	Mask     *MaskWork     `json:"mask,omitempty"`
+	Transfer *TransferWork `json:"transfer,omitempty"`
+	Restore  *RestoreWork  `json:"restore,omitempty"`
+	Verify   *VerifyWork   `json:"verify,omitempty"`
+}
+
+// CaptureWork captures an application into a location.
+type CaptureWork struct {
+	Application Resource `json:"application"`
+	To          Resource `json:"to"` // Location with trust raw
+}
+
+// MaskWork pseudonymizes a raw capture into a masked location.
+type MaskWork struct {
+	From    Resource `json:"from"`    // Location that holds the raw capture
+	Policy  Resource `json:"policy"`  // MaskingPolicy
+	To      Resource `json:"to"`      // Location with trust masked
+	Capture string   `json:"capture"` // the raw capture, when the step has no input
+}
+
+// TransferWork copies a capture between two locations of one trust.
+type TransferWork struct {
+	From    Resource `json:"from"`
+	To      Resource `json:"to"`
+	Capture string   `json:"capture,omitempty"`
+}
+
+// RestoreWork restores a capture into a target, sealed until it is verified.
+type RestoreWork struct {
+	From    Resource `json:"from"`
+	Capture string   `json:"capture,omitempty"`
+	Target  Target   `json:"target"`
+	Only    []string `json:"only,omitempty"` // components; all when empty
+}
+
+// VerifyWork proves that what a restore made equals the capture, then unseals it.
+type VerifyWork struct {
+	From    Resource `json:"from"`
+	Capture string   `json:"capture,omitempty"`
+	Target  Target   `json:"target"`
+	Only    []string `json:"only,omitempty"`
+	Checks  []string `json:"checks"`
+}
+
+// Target is where a restore goes.
+type Target struct {
+	Accepts    string     `json:"accepts"` // raw or masked: what may be restored there
+	Components []Resource `json:"components"`
+	Profile    string     `json:"profile"` // clone, recover or migrate
+}
+
+var errWork = errors.New("work must hold exactly the field that the step's kind names")
+
+// Validate checks the definition as a whole.
+func (d Definition) Validate() error {
+	if len(d.Steps) == 0 {
+		return errors.New("steps: at least one is needed")
+	}
+	if d.Retry.MaxAttempts < 1 {
+		return errors.New("retry.maxAttempts: must be at least 1")
+	}
+	if d.Window < 1 {
+		return errors.New("window: must be at least 1")
+	}
+	seen := map[string]bool{}
+	for i, s := range d.Steps {
+		if err := s.validate(seen); err != nil {
+			return fmt.Errorf("steps[%d]: %w", i, err)
+		}
+		seen[s.Name] = true
+	}
+	return nil
+}
+
+func (s StepDefinition) validate(earlier map[string]bool) error {
+	switch {
+	case !dnsLabel.MatchString(s.Name):
+		return fmt.Errorf("name: %q is not a DNS label", s.Name)
+	case earlier[s.Name]:
+		return fmt.Errorf("name: %q is taken by an earlier step", s.Name)
+	case !dnsLabel.MatchString(s.Cluster):
+		return fmt.Errorf("cluster: %q is not a DNS label", s.Cluster)
+	case s.Input != "" && !earlier[s.Input]:
+		return fmt.Errorf("input: there is no earlier step %q", s.Input)
+	case s.Timeout <= 0:
+		return errors.New("timeout: must be positive")
+	}
+	set := map[StepKind]bool{
+		StepCapture: s.Work.Capture != nil, StepMask: s.Work.Mask != nil, StepTransfer: s.Work.Transfer != nil,
+		StepRestore: s.Work.Restore != nil, StepVerify: s.Work.Verify != nil,
+	}
+	if !set[s.Kind] {
+		return errWork
+	}
+	for kind, present := range set {
+		if present && kind != s.Kind {
+			return errWork
+		}
+	}
+	return nil
+}
