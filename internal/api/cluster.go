@@ -43,3 +43,32 @@ const (
 	DiscoverByNamespace DiscoverBy = "namespace"
 	DiscoverByLabel     DiscoverBy = "label"
 )
+
+// Default sets tenant, type and what the cluster accepts.
+func (r *Cluster) Default() {
+	defaultMeta(&r.TypeMeta, KindCluster, &r.ObjectMeta)
+	if r.Spec.Accepts == "" {
+		r.Spec.Accepts = TrustMasked
+	}
+}
+
+// Validate checks the connection and the discovery.
+func (r *Cluster) Validate() FieldErrors {
+	errs := validateMeta(&r.ObjectMeta)
+	s := &r.Spec
+	c := s.Connection
+	if requireExactlyOne(&errs, "spec.connection", choice{"inCluster", c.InCluster}, choice{"kubeconfig", c.Kubeconfig != nil}) && c.Kubeconfig != nil {
+		c.Kubeconfig.validate(&errs, "spec.connection.kubeconfig")
+	}
+	requireOneOf(&errs, "spec.accepts", s.Accepts, TrustRaw, TrustMasked)
+	if d := s.Discover; d != nil {
+		requireOneOf(&errs, "spec.discover.by", d.By, DiscoverByNamespace, DiscoverByLabel)
+		switch {
+		case d.By == DiscoverByLabel && !labelKey.MatchString(d.Key):
+			errs.add("spec.discover.key", "must be a label key, such as app.kubernetes.io/part-of")
+		case d.By == DiscoverByNamespace && d.Key != "":
+			errs.add("spec.discover.key", "goes with by: label only")
+		}
+	}
+	return errs
+}

@@ -1,5 +1,7 @@
 package api
 
+import "strings"
+
 // Location is an object store with a prefix, a trust and keys. It holds captures of its own trust only.
 type Location struct {
 	TypeMeta   `json:",inline"`
@@ -80,3 +82,102 @@ const (
 	SignerVerifier   SignerRole = "verifier"
 	SignerTransferer SignerRole = "transferer"
 )
+
+// Default sets tenant and type.
+func (r *Location) Default() { defaultMeta(&r.TypeMeta, KindLocation, &r.ObjectMeta) }
+
+// Validate checks the store, the keys and the signers.
+func (r *Location) Validate() FieldErrors {
+	errs := validateMeta(&r.ObjectMeta)
+	s := &r.Spec
+	requireOneOf(&errs, "spec.trust", s.Trust, TrustRaw, TrustMasked)
+	if requireExactlyOne(&errs, "spec", choice{"s3", s.S3 != nil}, choice{"file", s.File != nil}) {
+		if s.S3 != nil {
+			s.S3.validate(&errs, "spec.s3")
+		} else {
+			requireText(&errs, "spec.file.path", s.File.Path)
+		}
+	}
+	s.Encryption.validate(&errs, "spec.encryption")
+	if i := s.Immutability; i != nil {
+		requireOneOf(&errs, "spec.immutability.mode", i.Mode, LockGovernance, LockCompliance)
+		if i.Days < 1 {
+			errs.add("spec.immutability.days", "must be at least 1")
+		}
+	}
+	validateSigners(&errs, "spec.signers", s)
+	optionalLabel(&errs, "spec.replicaOf", s.ReplicaOf)
+	if s.ReplicaOf != "" && s.ReplicaOf == r.Name {
+		errs.add("spec.replicaOf", "a location cannot be a replica of itself")
+	}
+	return errs
+}
+
+func (s *S3Store) validate(errs *FieldErrors, at string) {
+	requireText(errs, child(at, "bucket"), s.Bucket)
+	if s.Prefix != "" && !localPath(s.Prefix) {
+		errs.add(child(at, "prefix"), "must be a path without .. and a leading /")
+	}
+	if strings.HasSuffix(s.Prefix, "/") {
+		errs.add(child(at, "prefix"), "must not end with /")
+	}
+	if s.Endpoint != "" {
+		requireURL(errs, child(at, "endpoint"), s.Endpoint)
+	}
+	if c := s.Credentials; c != nil {
+		at = child(at, "credentials")
+		c.AccessKeyID.validate(errs, child(at, "accessKeyID"))
+		c.SecretAccessKey.validate(errs, child(at, "secretAccessKey"))
+		if c.SessionToken != nil {
+			c.SessionToken.validate(errs, child(at, "sessionToken"))
+		}
+	}
+}
+
+// The words that public keys start with, as `tranship keys generate` prints them.
+const (
+	PublicKeyPrefix    = "tspub1"
+	SigningKeyPrefix   = "tssig1"
+	privateKeyFileMark = "PRIVATE-KEY"
+)
+
+func requirePublicKey(errs *FieldErrors, at, value, prefix string) {
+	switch {
+	case value == "":
+		errs.add(at, "is missing: tranship keys show prints it")
+	case strings.Contains(value, privateKeyFileMark):
+		errs.add(at, "is a private key: treat it as lost and generate another one; here belongs the public key (%s…)", prefix)
+	case !strings.HasPrefix(value, prefix):
+		errs.add(at, "must be a public key (%s…), as tranship keys show prints it", prefix)
+	}
+}
+
+func (e *Encryption) validate(errs *FieldErrors, at string) {
+	requirePublicKey(errs, child(at, "publicKey"), e.PublicKey, PublicKeyPrefix)
+	if e.PrivateKey != nil {
+		e.PrivateKey.validate(errs, child(at, "privateKey"))
+	}
+	if e.WriterKey != nil {
+		e.WriterKey.validate(errs, child(at, "writerKey"))
+	}
+}
+
+func validateSigners(errs *FieldErrors, at string, s *LocationSpec) {
+	roles := map[SignerRole]bool{}
+	for i, signer := range s.Signers {
+		roles[signer.Role] = true
+		requireOneOf(errs, child(element(at, i), "role"), signer.Role, SignerCapturer, SignerMasker, SignerVerifier, SignerTransferer)
+		requirePublicKey(errs, child(element(at, i), "publicKey"), signer.PublicKey, SigningKeyPrefix)
+	}
+	duplicates(s.Signers, func(s Signer) Signer { return s }, func(i, first int) {
+		errs.add(element(at, i), "is the same as %s", element(at, first))
+	})
+	duplicates(s.Signers, func(s Signer) string { return s.PublicKey }, func(i, first int) {
+		if s.Signers[i].Role != s.Signers[first].Role && s.Signers[i].PublicKey != "" {
+			errs.add(child(element(at, i), "publicKey"), "is the key of another role too: each role signs with a key of its own")
+		}
+	})
+	if s.Trust == TrustMasked && len(s.Signers) > 0 && !(roles[SignerMasker] && roles[SignerVerifier]) {
+		errs.add(at, "must list a masker and a verifier: a masked manifest needs the signatures of both")
+	}
+}

@@ -1,5 +1,12 @@
 package api
 
+import (
+	"maps"
+	"slices"
+
+	"github.com/tranship/tranship/internal/registry"
+)
+
 // Policy says which applications go through which steps, when, and what is kept.
 type Policy struct {
 	TypeMeta   `json:",inline"`
@@ -66,4 +73,127 @@ type Retry struct {
 	MaxAttempts int      `json:"maxAttempts,omitempty" jsonschema:"minimum=1" jsonschema_description:"Attempts before the run fails."`
 	Base        Duration `json:"base,omitempty" jsonschema_description:"Pause after the first failure."`
 	Cap         Duration `json:"cap,omitempty" jsonschema_description:"Longest pause."`
+}
+
+// Default sets tenant and type, names the steps, connects them, and adds a verify for each restore that has none.
+func (r *Policy) Default() {
+	defaultMeta(&r.TypeMeta, KindPolicy, &r.ObjectMeta)
+	r.Spec.Steps = defaultSteps(r.Spec.Steps)
+}
+
+// Validate checks everything that can be said without knowing the resources that the policy names.
+func (r *Policy) Validate() FieldErrors {
+	errs := validateMeta(&r.ObjectMeta)
+	s := &r.Spec
+	s.Applications.validate(&errs, "spec.applications")
+	if s.Schedule != nil {
+		s.Schedule.validate(&errs, "spec.schedule")
+	}
+	validateParams(&errs, s)
+	validateSteps(&errs, "spec.steps", s.Steps, s.Params)
+	if s.Retention != nil {
+		s.Retention.validate(&errs, "spec.retention")
+	}
+	if t := s.Retry; t != nil {
+		requireNatural(&errs, "spec.retry.maxAttempts", t.MaxAttempts)
+		requireNatural(&errs, "spec.retry.base", t.Base)
+		requireNatural(&errs, "spec.retry.cap", t.Cap)
+		if t.Base > 0 && t.Cap > 0 && t.Cap < t.Base {
+			errs.add("spec.retry.cap", "must not be shorter than base")
+		}
+	}
+	return errs
+}
+
+// componentKinds are what an application can be made of.
+var componentKinds = []string{"resources", "volume", EnginePostgres, "mysql", "mongodb", "redis", "etcd", "bucket", EngineFiles}
+
+func (a *ApplicationSelector) validate(errs *FieldErrors, at string) {
+	selects := len(a.MatchLabels) > 0 || len(a.Clusters) > 0 || a.WithComponent != ""
+	switch {
+	case len(a.Names) == 0 && !selects:
+		errs.add(at, "needs names, matchLabels, clusters or withComponent")
+	case len(a.Names) > 0 && selects:
+		errs.add(at, "has names and conditions: only one of them can be meant")
+	}
+	for i, name := range a.Names {
+		requireLabel(errs, element(child(at, "names"), i), name)
+	}
+	duplicates(a.Names, func(n string) string { return n }, func(i, first int) {
+		errs.add(element(child(at, "names"), i), "is the same as %s", element(child(at, "names"), first))
+	})
+	for i, name := range a.Clusters {
+		requireLabel(errs, element(child(at, "clusters"), i), name)
+	}
+	validateLabels(errs, child(at, "matchLabels"), a.MatchLabels)
+	if a.WithComponent != "" {
+		requireOneOf(errs, child(at, "withComponent"), a.WithComponent, componentKinds...)
+	}
+}
+
+// validateParams checks the parameters, and that everything that starts runs gives a value to those without a default.
+func validateParams(errs *FieldErrors, s *PolicySpec) {
+	names := slices.Sorted(maps.Keys(s.Params))
+	var required []string
+	for _, name := range names {
+		p, at := s.Params[name], child("spec.params", name)
+		if !paramPattern.MatchString(name) {
+			errs.add(at, "must be named by a letter from a to z and up to 31 letters, digits and _")
+		}
+		if p.Default == "" {
+			required = append(required, name)
+		}
+		if p.Pattern == "" {
+			errs.add(child(at, "pattern"), "is missing: a value from outside is never taken unchecked")
+			continue
+		}
+		if _, err := p.compile(); err != nil {
+			errs.add(child(at, "pattern"), "%v", err)
+			continue
+		}
+		if p.Default != "" && p.Check(p.Default) != nil {
+			errs.add(child(at, "default"), "does not match the pattern")
+		}
+	}
+	if s.Schedule != nil && len(required) > 0 {
+		errs.add("spec.schedule", "cannot give a value to %s: give it a default", child("params", required[0]))
+	}
+	for i, t := range s.Triggers {
+		t.validate(errs, element("spec.triggers", i), names, required)
+	}
+}
+
+func (t *Trigger) validate(errs *FieldErrors, at string, params, required []string) {
+	if requireExactlyOne(errs, at, choice{"event", t.Event != nil}) {
+		requireEventType(errs, child(at, "event.type"), t.Event.Type)
+	}
+	at = child(at, "params")
+	for _, name := range slices.Sorted(maps.Keys(t.Params)) {
+		if !slices.Contains(params, name) {
+			errs.suggest(child(at, name), registry.Nearest(name, params), "is not declared in spec.params")
+		}
+		requireText(errs, child(at, name), t.Params[name])
+	}
+	for _, name := range required {
+		if _, given := t.Params[name]; !given {
+			errs.add(child(at, name), "is missing: the parameter has no default")
+		}
+	}
+}
+
+func (r *Retention) validate(errs *FieldErrors, at string) {
+	total := 0
+	for _, f := range []struct {
+		name  string
+		count int
+	}{
+		{"keepLast", r.KeepLast}, {"keepLastVerified", r.KeepLastVerified}, {"hourly", r.Hourly}, {"daily", r.Daily},
+		{"weekly", r.Weekly}, {"monthly", r.Monthly}, {"yearly", r.Yearly},
+	} {
+		requireNatural(errs, child(at, f.name), f.count)
+		total += max(0, f.count)
+	}
+	if total == 0 {
+		errs.add(at, "keeps nothing: give at least one count, or leave retention out to keep everything")
+	}
 }

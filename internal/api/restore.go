@@ -1,5 +1,10 @@
 package api
 
+import (
+	"maps"
+	"slices"
+)
+
 // RestoreStep makes an application from a capture. The target stays sealed until a verify step passes.
 type RestoreStep struct {
 	From    *RestoreFrom      `json:"from,omitempty" jsonschema_description:"Capture to restore; the output of the step's input when absent."`
@@ -67,4 +72,91 @@ type TargetFiles struct {
 type Size struct {
 	Replicas     float64 `json:"replicas,omitempty" jsonschema:"minimum=0" jsonschema_description:"Factor for replicas, rounded up; 1 when absent."`
 	StorageClass string  `json:"storageClass,omitempty" jsonschema_description:"Storage class of volumes."`
+}
+
+func (r *RestoreStep) validate(errs *FieldErrors, at string, params map[string]Param) {
+	if r.From != nil {
+		r.From.validate(errs, child(at, "from"))
+	}
+	r.To.validate(errs, child(at, "to"), params)
+	requireOneOf(errs, child(at, "profile"), r.Profile, ProfileClone, ProfileRecover, ProfileMigrate)
+	for _, container := range slices.Sorted(maps.Keys(r.Images)) {
+		at := child(child(at, "images"), container)
+		if text, ok := checkTemplate(errs, at, r.Images[container], params); ok {
+			requireText(errs, at, text)
+		}
+	}
+	if r.Size != nil {
+		requireNatural(errs, child(at, "size.replicas"), r.Size.Replicas)
+	}
+	requireNatural(errs, child(at, "ttl"), r.TTL)
+	if r.TTL > 0 && r.Profile != ProfileClone {
+		errs.add(child(at, "ttl"), "goes with profile clone only: what is recovered or migrated is not deleted again")
+	}
+	for i, part := range r.Only {
+		requireText(errs, element(child(at, "only"), i), part)
+	}
+}
+
+func (f *RestoreFrom) validate(errs *FieldErrors, at string) {
+	requireExactlyOne(errs, at, choice{"capture", f.Capture != ""}, choice{"policy", f.Policy != ""})
+	optionalLabel(errs, child(at, "policy"), f.Policy)
+	requireLabel(errs, child(at, "location"), f.Location)
+	switch {
+	case f.Policy != "":
+		requireOneOf(errs, child(at, "pick"), f.Pick, PickLatest, PickLatestVerified)
+	case f.Pick != "":
+		errs.add(child(at, "pick"), "goes with policy only")
+	}
+}
+
+func (t *RestoreTarget) validate(errs *FieldErrors, at string, params map[string]Param) {
+	onCluster := t.Cluster != "" || t.Namespace != ""
+	if !requireExactlyOne(errs, at, choice{"cluster with namespace", onCluster}, choice{"components", len(t.Components) > 0}) {
+		return
+	}
+	if onCluster {
+		requireLabel(errs, child(at, "cluster"), t.Cluster)
+		if text, ok := checkTemplate(errs, child(at, "namespace"), t.Namespace, params); ok {
+			requireLabel(errs, child(at, "namespace"), text)
+		}
+		if t.Accepts != "" {
+			errs.add(child(at, "accepts"), "goes with components only: what a cluster accepts is said by the Cluster")
+		}
+		return
+	}
+	requireOneOf(errs, child(at, "accepts"), t.Accepts, TrustRaw, TrustMasked)
+	at = child(at, "components")
+	for i := range t.Components {
+		t.Components[i].validate(errs, element(at, i), params)
+	}
+	duplicates(t.Components, func(c TargetComponent) string { return c.Name }, func(i, first int) {
+		errs.add(child(element(at, i), "name"), "is the name of %s already", element(at, first))
+	})
+}
+
+func (c *TargetComponent) validate(errs *FieldErrors, at string, params map[string]Param) {
+	requireLabel(errs, child(at, "name"), c.Name)
+	if !requireExactlyOne(errs, at, choice{EnginePostgres, c.Postgres != nil}, choice{EngineFiles, c.Files != nil}) {
+		return
+	}
+	if c.Postgres != nil {
+		c.Postgres.DSN.validate(errs, child(at, "postgres.dsn"))
+		return
+	}
+	at = child(at, "files.path")
+	if text, ok := checkTemplate(errs, at, c.Files.Path, params); ok {
+		requireText(errs, at, text)
+	}
+}
+
+// Engine names the set engine as it is spelled in YAML, or returns "".
+func (c TargetComponent) Engine() string {
+	switch {
+	case c.Postgres != nil:
+		return EnginePostgres
+	case c.Files != nil:
+		return EngineFiles
+	}
+	return ""
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Duration is a time span written as Go writes it: 90s, 15m, 72h. Zero means that none was given.
+// Duration is a time span above zero, written as Go writes it: 90s, 15m, 72h. Zero means that none was given.
 type Duration time.Duration
 
 // Std returns the span as a time.Duration.
@@ -21,8 +21,8 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
-	if err != nil {
-		return fmt.Errorf("must be a time span such as 90s, 15m or 72h")
+	if err != nil || v <= 0 {
+		return fmt.Errorf("must be a time span above zero such as 90s, 15m or 72h")
 	}
 	*d = Duration(v)
 	return nil

@@ -24,3 +24,31 @@ type HTTPSink struct {
 	URL    string    `json:"url" jsonschema_description:"Address; credentials do not belong in it."`
 	Secret SecretRef `json:"secret" jsonschema_description:"Reference to the key that signs deliveries."`
 }
+
+// Default sets tenant and type.
+func (r *Subscription) Default() { defaultMeta(&r.TypeMeta, KindSubscription, &r.ObjectMeta) }
+
+// Validate checks event types and sink. The filter is compiled by the service that runs it.
+func (r *Subscription) Validate() FieldErrors {
+	errs := validateMeta(&r.ObjectMeta)
+	if len(r.Spec.Types) == 0 {
+		errs.add("spec.types", "is missing: name at least one event type, or * for all")
+	}
+	for i, t := range r.Spec.Types {
+		requireEventType(&errs, element("spec.types", i), t)
+	}
+	if requireExactlyOne(&errs, "spec.sink", choice{"http", r.Spec.Sink.HTTP != nil}) {
+		requireURL(&errs, "spec.sink.http.url", r.Spec.Sink.HTTP.URL)
+		r.Spec.Sink.HTTP.Secret.validate(&errs, "spec.sink.http.secret")
+	}
+	return errs
+}
+
+func requireEventType(errs *FieldErrors, at, value string) {
+	switch {
+	case value == "":
+		errs.add(at, "is missing")
+	case !typePattern.MatchString(value):
+		errs.add(at, "must be an event type such as io.tranship.run.completed; a * may stand for its last words")
+	}
+}
