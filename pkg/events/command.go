@@ -88,6 +88,15 @@ func (a Assignment) Validate() error {
 	return nil
 }
 
+// Assigned returns the assignment itself: commands embed one and so have the method.
+func (a Assignment) Assigned() Assignment { return a }
+
+// Command is the payload of a command.
+type Command interface {
+	Payload
+	Assigned() Assignment
+}
+
 // CaptureRequested asks a capturer to do one task of a capture step.
 type CaptureRequested struct {
 	Assignment

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -109,9 +110,11 @@ func AddressOf(e event.Event) (Address, error) {
 	tenant, _ := e.Extensions()[ExtTenant].(string)
 	run, _ := e.Extensions()[ExtCorrelationID].(string)
 	a.Tenant, a.Run = tenant, run
-	if _, err := fmt.Sscanf(e.Source(), "/tenants/"+tenant+"/%s", &a.Service); err != nil {
+	service, ok := strings.CutPrefix(e.Source(), "/tenants/"+tenant+"/")
+	if !ok {
 		return a, fmt.Errorf("%w: source %q", ErrInvalid, e.Source())
 	}
+	a.Service = service
 	parts := splitSubject(e.Subject())
 	if len(parts) == 0 || parts[0] != run {
 		return a, fmt.Errorf("%w: subject %q does not start with run %q", ErrInvalid, e.Subject(), run)

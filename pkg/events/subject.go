@@ -31,9 +31,10 @@ const LocalCluster = "local"
 
 // Ids of the tasks that are not work items. Work items are "1" to "256".
 const (
-	TaskPlan   = "0"
-	TaskScan   = "scan"
-	TaskCommit = "commit"
+	TaskPlan       = "0"
+	TaskScan       = "scan"
+	TaskCommit     = "commit"
+	TaskCompensate = "compensate"
 )
 
 // MaxTasks is the largest number of work items of one step.
