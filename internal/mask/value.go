@@ -46,6 +46,12 @@ const (
 	KindOther       Kind = "other"
 )
 
+// AllKinds are the kinds above, for masks that never look at a value. It is not to be changed.
+var AllKinds = []Kind{
+	KindText, KindVarchar, KindChar, KindInt2, KindInt4, KindInt8, KindNumeric, KindFloat, KindUUID,
+	KindDate, KindTimestamp, KindTimestampTZ, KindJSON, KindJSONB, KindBool, KindBytea, KindOther,
+}
+
 // Textual reports whether a cell of the kind may hold any characters.
 func (k Kind) Textual() bool { return k == KindText || k == KindVarchar || k == KindChar }
 
