@@ -5,6 +5,7 @@ package bus
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -28,4 +29,38 @@ type Watch struct {
 	Key      string
 	Value    []byte // nil: deleted
 	Revision uint64
+}
+
+// Resource is one version of a resource.
+type Resource struct {
+	Key      string
+	Value    []byte
+	Revision uint64
+}
+
+// Resources keeps resources where no Kubernetes holds them: by key (tokens of letters, digits, "-" and "_", joined by
+// dots), with the last ten versions of each.
+type Resources interface {
+	// Get returns the current version, or an error of class fault.NotFound.
+	Get(ctx context.Context, key string) (Resource, error)
+	// Put replaces a revision (0: creates) and returns the new one, or an error of class fault.Conflict when the resource is
+	// at another revision.
+	Put(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
+	// Delete removes a revision, or returns an error of class fault.Conflict when the resource is at another one.
+	Delete(ctx context.Context, key string, revision uint64) error
+	// List yields the current version of every resource whose key starts with the tokens of prefix; all of them for "".
+	List(ctx context.Context, prefix string) iter.Seq2[Resource, error]
+	// Watch yields what List would, then every change, until ctx ends or the caller stops. An error ends it.
+	Watch(ctx context.Context, prefix string) iter.Seq2[Watch, error]
+	// History returns the versions that are kept, oldest first; deletions have no Value.
+	History(ctx context.Context, key string) ([]Resource, error)
+}
+
+// Seen remembers keys for a while: inbound deliveries and idempotency keys.
+type Seen interface {
+	// Mark remembers key for ttl, at least a second, and reports whether it was new. Of several callers at once, one is told
+	// that it was.
+	Mark(ctx context.Context, key string, ttl time.Duration) (bool, error)
+	// Forget lets a key be new again: for a caller whose work under the key failed.
+	Forget(ctx context.Context, key string) error
 }
