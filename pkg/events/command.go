@@ -1,6 +1,7 @@
 package events
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -55,7 +56,13 @@ type Outcome struct {
 	Digest  string      `json:"digest,omitempty"`  // of that object
 	Verdict string      `json:"verdict,omitempty"` // of a scan or a verification: passed
 	Stats   Stats       `json:"stats"`
+	// Detail is what else the task found, for the step's commit and for people: names and counts, never a value of the
+	// data. At most MaxDetail bytes.
+	Detail json.RawMessage `json:"detail,omitempty"`
 }
+
+// MaxDetail bounds Outcome.Detail and Fault.Details, in bytes.
+const MaxDetail = 32 << 10
 
 // Stats counts what a task did.
 type Stats struct {

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -12,6 +13,8 @@ type Fault struct {
 	Code    string `json:"code,omitempty"` // stable and dotted: snapshot.lost, mask.unclassified, secret.missing
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// Details list what is wrong where there is much: names and places, never a value of the data. At most MaxDetail bytes.
+	Details json.RawMessage `json:"details,omitempty"`
 }
 
 // Codes that the saga itself acts on.
@@ -143,6 +146,8 @@ type StepCompleted struct {
 	Capture *CaptureRef `json:"capture,omitempty"` // that it made, or restored, or verified
 	Ref     string      `json:"ref,omitempty"`     // of the report
 	Stats   Stats       `json:"stats"`
+	// Detail is the commit's Outcome.Detail.
+	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
 // StepFailed says that a task of the step failed for good.
