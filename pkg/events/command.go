@@ -27,7 +27,7 @@ type Assignment struct {
 	Index int `json:"index"`
 	// Plan is what the planning task wrote; nil for the planning task itself.
 	Plan *PlanRef `json:"plan,omitempty"`
-	// Outcomes are those of the work items in order, then that of the scan; only scan and commit get them.
+	// Outcomes are those of the work items in order, then those of draft and scan; only draft, scan and commit get them.
 	Outcomes []Outcome `json:"outcomes,omitempty"`
 }
 

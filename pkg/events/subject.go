@@ -32,6 +32,7 @@ const LocalCluster = "local"
 // Ids of the tasks that are not work items. Work items are "1" to "256".
 const (
 	TaskPlan       = "0"
+	TaskDraft      = "draft" // of a mask step: the manifest before its second signature
 	TaskScan       = "scan"
 	TaskCommit     = "commit"
 	TaskCompensate = "compensate"
