@@ -97,8 +97,8 @@ type Store interface {
 	// more than once, and not touched after Put has returned.
 	Put(ctx context.Context, k Key, r io.ReadSeeker, o PutOptions) error
 	// Get reads n bytes from off, or to the end when n is -1; fewer when the object ends earlier. ErrRange: n is 0, or off
-	// is at or past the end (but off 0 of an empty object with n -1 is fine). The reader verifies what the store allows it
-	// to verify, at the latest when it returns io.EOF, and must be closed.
+	// is at or past the end (except that reading an empty object from 0 gives no bytes). The reader ends with ctx, verifies
+	// what the store allows it to verify, at the latest when it returns io.EOF, and must be closed.
 	Get(ctx context.Context, k Key, off, n int64) (io.ReadCloser, error)
 	// Stat returns ErrNotFound when the object does not exist.
 	Stat(ctx context.Context, k Key) (Info, error)

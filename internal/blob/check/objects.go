@@ -86,7 +86,18 @@ func ranges(ctx context.Context, b *blob.Bucket) error {
 		}
 	}
 	_, err := b.Range(ctx, "object", size-1, 2)
-	return wants("exact range past the end", err, blob.ErrRange)
+	if err := wants("exact range past the end", err, blob.ErrRange); err != nil {
+		return err
+	}
+	if err := b.Put(ctx, "empty", nil, blob.PutOptions{}); err != nil {
+		return err
+	}
+	for _, n := range []int64{-1, 1} {
+		if got, err := read(ctx, b, "empty", 0, n); err != nil || len(got) > 0 {
+			return fmt.Errorf("read %d bytes from 0 of an empty object: got %d bytes, %v", n, len(got), err)
+		}
+	}
+	return nil
 }
 
 func read(ctx context.Context, b *blob.Bucket, k blob.Key, off, n int64) ([]byte, error) {
@@ -233,9 +244,6 @@ func deleteTwice(ctx context.Context, b *blob.Bucket) error {
 		if err := wants("stat after delete", err, blob.ErrNotFound); err != nil {
 			return err
 		}
-	}
-	if err := b.Delete(ctx, "a"); err != nil {
-		return fmt.Errorf("delete a folder's name, which is no object: %w", err)
 	}
 	if err := same(ctx, b, "a/b/d", pattern(10)); err != nil {
 		return fmt.Errorf("the neighbour of a deleted object: %w", err)

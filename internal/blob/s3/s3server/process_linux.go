@@ -1,0 +1,10 @@
+package s3server
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+func setAttributes(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
