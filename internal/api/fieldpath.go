@@ -50,3 +50,11 @@ func abridge(s string) string {
 	}
 	return strings.ToValidUTF8(s[:most/2], "") + "…" + strings.ToValidUTF8(s[len(s)-most/2:], "")
 }
+
+// below returns the path of a field below path; field may be several names, joined by dots.
+func below(path, field string) string {
+	if path == "" {
+		return field
+	}
+	return path + "." + field
+}

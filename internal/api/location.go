@@ -1,6 +1,10 @@
 package api
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tranship/tranship/internal/keyfile"
+)
 
 // Location is an object store with a prefix, a trust and keys. It holds captures of its own trust only.
 type Location struct {
@@ -134,26 +138,22 @@ func (s *S3Store) validate(errs *FieldErrors, at string) {
 	}
 }
 
-// The words that public keys start with, as `tranship keys generate` prints them.
-const (
-	PublicKeyPrefix    = "tspub1"
-	SigningKeyPrefix   = "tssig1"
-	privateKeyFileMark = "PRIVATE-KEY"
-)
-
-func requirePublicKey(errs *FieldErrors, at, value, prefix string) {
-	switch {
-	case value == "":
+// requirePublicKey wants the text of a public key that parse reads.
+func requirePublicKey[K any](errs *FieldErrors, at, value string, parse func(string) (K, error)) {
+	if value == "" {
 		errs.add(at, "is missing: tranship keys show prints it")
-	case strings.Contains(value, privateKeyFileMark):
-		errs.add(at, "is a private key: treat it as lost and generate another one; here belongs the public key (%s…)", prefix)
-	case !strings.HasPrefix(value, prefix):
-		errs.add(at, "must be a public key (%s…), as tranship keys show prints it", prefix)
+		return
+	}
+	if _, err := parse(value); err != nil {
+		errs.add(at, "holds %v", err)
+	}
+	if strings.Contains(value, "PRIVATE-KEY") {
+		errs.add(at, "must not hold a private key: take it for lost and generate another one")
 	}
 }
 
 func (e *Encryption) validate(errs *FieldErrors, at string) {
-	requirePublicKey(errs, child(at, "publicKey"), e.PublicKey, PublicKeyPrefix)
+	requirePublicKey(errs, child(at, "publicKey"), e.PublicKey, keyfile.ParseLocationPublic)
 	if e.PrivateKey != nil {
 		e.PrivateKey.validate(errs, child(at, "privateKey"))
 	}
@@ -167,7 +167,7 @@ func validateSigners(errs *FieldErrors, at string, s *LocationSpec) {
 	for i, signer := range s.Signers {
 		roles[signer.Role] = true
 		requireOneOf(errs, child(element(at, i), "role"), signer.Role, SignerCapturer, SignerMasker, SignerVerifier, SignerTransferer)
-		requirePublicKey(errs, child(element(at, i), "publicKey"), signer.PublicKey, SigningKeyPrefix)
+		requirePublicKey(errs, child(element(at, i), "publicKey"), signer.PublicKey, keyfile.ParseSigningPublic)
 	}
 	duplicates(s.Signers, func(s Signer) Signer { return s }, func(i, first int) {
 		errs.add(element(at, i), "is the same as %s", element(at, first))

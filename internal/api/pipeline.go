@@ -161,20 +161,20 @@ func kindNames(kinds []StepKind) []string {
 
 func (s *Step) validateKind(errs *FieldErrors, at string, params map[string]Param) {
 	if s.Capture != nil {
-		requireLabel(errs, child(at, "capture.to"), s.Capture.To)
+		requireLabel(errs, below(at, "capture.to"), s.Capture.To)
 	}
 	if s.Mask != nil {
-		requireLabel(errs, child(at, "mask.policy"), s.Mask.Policy)
-		requireLabel(errs, child(at, "mask.to"), s.Mask.To)
+		requireLabel(errs, below(at, "mask.policy"), s.Mask.Policy)
+		requireLabel(errs, below(at, "mask.to"), s.Mask.To)
 	}
 	if s.Transfer != nil {
-		requireLabel(errs, child(at, "transfer.to"), s.Transfer.To)
+		requireLabel(errs, below(at, "transfer.to"), s.Transfer.To)
 	}
 	if s.Restore != nil {
 		s.Restore.validate(errs, child(at, "restore"), params)
 	}
 	if s.Verify != nil {
-		at := child(at, "verify.checks")
+		at := below(at, "verify.checks")
 		for i, check := range s.Verify.Checks {
 			requireOneOf(errs, element(at, i), check, CheckResources, CheckRows, CheckFiles, CheckLeaks)
 		}

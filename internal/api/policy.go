@@ -165,7 +165,7 @@ func validateParams(errs *FieldErrors, s *PolicySpec) {
 
 func (t *Trigger) validate(errs *FieldErrors, at string, params, required []string) {
 	if requireExactlyOne(errs, at, choice{"event", t.Event != nil}) {
-		requireEventType(errs, child(at, "event.type"), t.Event.Type)
+		requireEventType(errs, below(at, "event.type"), t.Event.Type)
 	}
 	at = child(at, "params")
 	for _, name := range slices.Sorted(maps.Keys(t.Params)) {

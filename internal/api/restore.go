@@ -87,7 +87,7 @@ func (r *RestoreStep) validate(errs *FieldErrors, at string, params map[string]P
 		}
 	}
 	if r.Size != nil {
-		requireNatural(errs, child(at, "size.replicas"), r.Size.Replicas)
+		requireNatural(errs, below(at, "size.replicas"), r.Size.Replicas)
 	}
 	requireNatural(errs, child(at, "ttl"), r.TTL)
 	if r.TTL > 0 && r.Profile != ProfileClone {
@@ -141,10 +141,10 @@ func (c *TargetComponent) validate(errs *FieldErrors, at string, params map[stri
 		return
 	}
 	if c.Postgres != nil {
-		c.Postgres.DSN.validate(errs, child(at, "postgres.dsn"))
+		c.Postgres.DSN.validate(errs, below(at, "postgres.dsn"))
 		return
 	}
-	at = child(at, "files.path")
+	at = below(at, "files.path")
 	if text, ok := checkTemplate(errs, at, c.Files.Path, params); ok {
 		requireText(errs, at, text)
 	}

@@ -140,8 +140,8 @@ func (r SecretRef) validate(errs *FieldErrors, at string) {
 			errs.add(child(at, "fromEnv"), "must be the name of an environment variable that starts with %s", SecretEnvPrefix)
 		}
 	default:
-		requireText(errs, child(at, "fromSecret.name"), r.FromSecret.Name)
-		requireText(errs, child(at, "fromSecret.key"), r.FromSecret.Key)
+		requireText(errs, below(at, "fromSecret.name"), r.FromSecret.Name)
+		requireText(errs, below(at, "fromSecret.key"), r.FromSecret.Key)
 	}
 }
 

@@ -32,3 +32,11 @@ func (r SecretRef) String() string {
 	}
 	return "an empty reference"
 }
+
+// Validate reports what is wrong with the reference alone, with paths that start at it. The messages do not repeat what the
+// reference holds: somebody may have put the secret itself there.
+func (r SecretRef) Validate() FieldErrors {
+	var errs FieldErrors
+	r.validate(&errs, "")
+	return errs
+}

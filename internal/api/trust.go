@@ -144,7 +144,7 @@ func (c *checker) targetComponents(p *Policy) {
 		}
 		for i, s := range p.Spec.Steps {
 			if s.Restore != nil {
-				c.targets(child(element("spec.steps", i), "restore.to"), s.Restore, app)
+				c.targets(below(element("spec.steps", i), "restore.to"), s.Restore, app)
 			}
 		}
 	}
