@@ -93,8 +93,11 @@ func schedulerPublishes() []string {
 			api("DIRECT.GET", s), apiGet(s, ">"),
 		)
 	}
+	for _, s := range []string{StreamSaga, StreamWork, kv(BucketCheckpoint)} {
+		out = append(out, api("STREAM.PURGE", s)) // of runs that ended long ago
+	}
 	for _, s := range []string{StreamSaga, StreamWork} {
-		out = append(out, api("STREAM.PURGE", s), api("CONSUMER.CREATE", s)+".>", api("CONSUMER.INFO", s)+".*", api("CONSUMER.DELETE", s)+".*")
+		out = append(out, api("CONSUMER.CREATE", s)+".>", api("CONSUMER.INFO", s)+".*", api("CONSUMER.DELETE", s)+".*")
 	}
 	out = append(out, takes(StreamSaga, ConsumerReactor)...)
 	out = append(out, takes(StreamWork, ConsumerTimer)...)
