@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ type origin struct {
 	lines map[string]int // by path
 }
 
-// locate fills file, line and resource of the errors of one resource.
+// locate fills file, line and resource of the errors of one resource and sorts them by line.
 func (o origin) locate(r Resource, errs FieldErrors) FieldErrors {
 	for i := range errs {
 		errs[i].File, errs[i].Resource = o.file, title(r.Kind(), r.Meta().Name)
@@ -51,6 +52,7 @@ func (o origin) locate(r Resource, errs FieldErrors) FieldErrors {
 			}
 		}
 	}
+	slices.SortStableFunc(errs, func(a, b FieldError) int { return a.Line - b.Line })
 	return errs
 }
 
@@ -199,7 +201,8 @@ func (d *decoder) enter(n *yaml.Node, line int, path string, depth int) bool {
 
 var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
-	secretRefType   = reflect.TypeFor[SecretRef]()
+	onInvalidType   = reflect.TypeFor[OnInvalid]()
+	onUnknownType   = reflect.TypeFor[OnUnknown]()
 	emptyType       = reflect.TypeFor[Empty]()
 	timeType        = reflect.TypeFor[time.Time]()
 )
@@ -211,7 +214,11 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, depth int) {
 		return
 	}
 	t := v.Type()
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == tagNull && t != secretRefType {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == tagNull {
+		if (t == onInvalidType || t == onUnknownType) && n.Value == "null" {
+			v.SetString(n.Value) // here null is an answer, and nobody thinks of quotes
+			return
+		}
 		if t.Kind() == reflect.Pointer && t.Elem() == emptyType {
 			d.failAt(n, path, "must be written as {}")
 		}

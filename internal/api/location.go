@@ -144,11 +144,10 @@ func requirePublicKey[K any](errs *FieldErrors, at, value string, parse func(str
 		errs.add(at, "is missing: tranship keys show prints it")
 		return
 	}
-	if _, err := parse(value); err != nil {
-		errs.add(at, "holds %v", err)
-	}
 	if strings.Contains(value, "PRIVATE-KEY") {
 		errs.add(at, "must not hold a private key: take it for lost and generate another one")
+	} else if _, err := parse(value); err != nil {
+		errs.add(at, "holds %v", err)
 	}
 }
 

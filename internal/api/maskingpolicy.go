@@ -31,7 +31,7 @@ type Rule struct {
 	Match     Match                 `json:"match" jsonschema_description:"What the rule is about."`
 	Subject   *Subject              `json:"subject,omitempty" jsonschema_description:"Whose row it is: dates shift per subject."`
 	Columns   map[string]ColumnRule `json:"columns,omitempty" jsonschema_description:"Rule of each column."`
-	OnUnknown OnUnknown             `json:"on_unknown,omitempty" jsonschema:"enum=fail,enum=drop,enum=null,enum=redact" jsonschema_description:"What happens to a column that columns does not name; fail when absent."`
+	OnUnknown OnUnknown             `json:"on_unknown,omitempty" jsonschema_description:"What happens to a column that columns does not name; fail when absent."`
 	Keep      *Keep                 `json:"keep,omitempty" jsonschema_description:"Leave everything that matches as it is."`
 	Drop      *Empty                `json:"drop,omitempty" jsonschema_description:"Leave everything that matches out."`
 }
@@ -59,8 +59,8 @@ type ColumnRule struct {
 	Drop      *Empty                `json:"drop,omitempty" jsonschema_description:"Leave the value out."`
 	Const     any                   `json:"const,omitempty" jsonschema:"oneof_type=string;number;boolean" jsonschema_description:"Replace the value by this one."`
 	Paths     map[string]ColumnRule `json:"paths,omitempty" jsonschema_description:"Rules of the paths within a document, for masks that read one."`
-	OnInvalid OnInvalid             `json:"on_invalid,omitempty" jsonschema:"enum=redact,enum=null,enum=fail" jsonschema_description:"What happens to a value that the mask cannot read; redact when absent."`
-	OnUnknown OnUnknown             `json:"on_unknown,omitempty" jsonschema:"enum=fail,enum=drop,enum=null,enum=redact" jsonschema_description:"What happens to a path that paths does not name; fail when absent."`
+	OnInvalid OnInvalid             `json:"on_invalid,omitempty" jsonschema_description:"What happens to a value that the mask cannot read; redact when absent."`
+	OnUnknown OnUnknown             `json:"on_unknown,omitempty" jsonschema_description:"What happens to a path that paths does not name; fail when absent."`
 	Params    map[string]any        `json:"-" api:"inline"` // parameters of the mask: string, bool, int64, float64, []any or map[string]any
 }
 
@@ -68,7 +68,7 @@ type ColumnRule struct {
 type Keep struct {
 	Reason     string `json:"reason" jsonschema_description:"Why the value may stay."`
 	ReviewedBy string `json:"reviewedBy" jsonschema_description:"Who decided."`
-	Expires    Date   `json:"expires,omitzero" jsonschema:"format=date" jsonschema_description:"Last day that the decision holds; it does not end when absent."`
+	Expires    Date   `json:"expires,omitzero" jsonschema_description:"Last day that the decision holds; it does not end when absent."`
 }
 
 // OnInvalid says what happens to a value that a mask cannot read. Nothing passes through.

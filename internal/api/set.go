@@ -130,18 +130,47 @@ func lookup[T Resource](c *checker, at, name string) (T, bool) {
 }
 
 func (c *checker) location(l *Location) {
-	original, ok := lookup[*Location](c, "spec.replicaOf", l.Spec.ReplicaOf)
+	c.ownKey(l)
+	source, ok := lookup[*Location](c, "spec.replicaOf", l.Spec.ReplicaOf)
 	if !ok {
 		return
 	}
 	switch {
-	case original.Spec.Trust != l.Spec.Trust:
-		c.errs.add("spec.replicaOf", "is a %s location and this one is %s: a replica has the trust of its original", original.Spec.Trust, l.Spec.Trust)
-	case original.Spec.Encryption.PublicKey != l.Spec.Encryption.PublicKey:
+	case source.Spec.Trust != l.Spec.Trust:
+		c.errs.add("spec.replicaOf", "is a %s location and this one is %s: a replica has the trust of its original", source.Spec.Trust, l.Spec.Trust)
+	case source.Spec.Encryption.PublicKey != l.Spec.Encryption.PublicKey:
 		c.errs.add("spec.encryption.publicKey", "must be the one of the original: captures are copied without being opened")
-	case original.Spec.ReplicaOf != "":
+	case source.Spec.ReplicaOf != "":
 		c.errs.add("spec.replicaOf", "is a replica itself: name its original")
 	}
+}
+
+// ownKey refuses a key pair that another location has: who may read the one could read the other. Replicas are meant to.
+func (c *checker) ownKey(l *Location) {
+	for _, r := range c.set.resources {
+		other, ok := r.(*Location)
+		if !ok || other == l || other.Spec.Encryption.PublicKey != l.Spec.Encryption.PublicKey {
+			continue
+		}
+		sameTenant := other.Tenant() == l.Tenant()
+		if sameTenant && (original(l) == original(other)) {
+			continue
+		}
+		name := "of another tenant"
+		if sameTenant {
+			name = other.Name
+		}
+		c.errs.add("spec.encryption.publicKey", "is the key of location %s too: every location but a replica has a key pair of its own", name)
+		return
+	}
+}
+
+// original names the location that l shares its keys with: itself, unless it is a replica.
+func original(l *Location) string {
+	if l.Spec.ReplicaOf != "" {
+		return l.Spec.ReplicaOf
+	}
+	return l.Name
 }
 
 func (c *checker) maskingPolicy(p *MaskingPolicy) {
