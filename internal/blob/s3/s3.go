@@ -97,8 +97,11 @@ func New(ctx context.Context, c Config) (*Store, error) {
 	return &Store{client: client, bucket: c.Bucket, close: closeIdle}, nil
 }
 
+// codeInvalid marks errors that begin with the name of a field of Config.
+const codeInvalid = "config.invalid"
+
 func invalid(message string) error {
-	return fault.New(fault.Permanent, "config.invalid", "%s", message)
+	return fault.New(fault.Permanent, codeInvalid, "%s", message)
 }
 
 // Close closes idle connections.
@@ -228,7 +231,7 @@ func (s *Store) Get(ctx context.Context, k blob.Key, off, n int64) (io.ReadClose
 	}
 	if out.ContentLength == nil {
 		_ = out.Body.Close()
-		return nil, fault.New(fault.Transient, "blob.protocol", "get object %s: the store does not say how long it is", k)
+		return nil, fault.New(fault.Permanent, "blob.protocol", "get object %s: the store does not say how long it is", k)
 	}
 	return &reader{ctx: ctx, key: k, body: out.Body, left: *out.ContentLength}, nil
 }

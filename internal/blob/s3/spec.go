@@ -55,14 +55,14 @@ func open(ctx context.Context, c blob.Config, d blob.Deps) (blob.Store, error) {
 	}
 	if b.Prefix != "" {
 		if err := blob.Key(b.Prefix).Validate(); err != nil {
-			return nil, fault.New(fault.Permanent, "config.invalid", "%s.prefix: %w", c.Field, err)
+			return nil, fault.New(fault.Permanent, codeInvalid, "%s.prefix: %w", c.Field, err)
 		}
 	}
 	if b.Endpoint != "" {
 		u, err := url.Parse(b.Endpoint)
 		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.RawQuery != "" {
 			// The text is not repeated: somebody may have put a password into it.
-			return nil, fault.New(fault.Permanent, "config.invalid", "%s.endpoint: must be a URL such as https://s3.example.org, without user and query", c.Field)
+			return nil, fault.New(fault.Permanent, codeInvalid, "%s.endpoint: must be a URL such as https://s3.example.org, without user and query", c.Field)
 		}
 	}
 	config := Config{Bucket: b.Bucket, Endpoint: b.Endpoint, Region: b.Region, PathStyle: b.PathStyle, CAFile: b.CAFile}
@@ -86,6 +86,9 @@ func open(ctx context.Context, c blob.Config, d blob.Deps) (blob.Store, error) {
 		*s.into = blob.Secret(strings.TrimSpace(string(value)))
 	}
 	store, err := New(ctx, config)
+	if fault.CodeOf(err) == codeInvalid {
+		return nil, fmt.Errorf("%s.%w", c.Field, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Field, err)
 	}

@@ -73,14 +73,14 @@ func trusted(caFile string) (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
-		return nil, fault.New(fault.Permanent, "config.invalid", "caFile: %w", err)
+		return nil, fault.New(fault.Permanent, codeInvalid, "caFile: %w", err)
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fault.New(fault.Permanent, "config.invalid", "caFile: %s holds no PEM certificate", caFile)
+		return nil, fault.New(fault.Permanent, codeInvalid, "caFile: %s holds no PEM certificate", caFile)
 	}
 	return roots, nil
 }
