@@ -2,6 +2,7 @@ package dataservice
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -14,6 +15,13 @@ import (
 // MeasureKey keys the digests of rows. It is drawn at random for a capture and lives in the sealed part of its manifest,
 // so that a digest tells nothing to those who cannot read the capture.
 type MeasureKey [32]byte
+
+// NewMeasureKey draws a key.
+func NewMeasureKey() MeasureKey {
+	var k MeasureKey
+	_, _ = rand.Read(k[:]) // never fails
+	return k
+}
 
 // MarshalText writes the key as hex.
 func (k MeasureKey) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(k[:])), nil }

@@ -33,6 +33,13 @@ const (
 	StageAfterSave       Name = "stage.after-save"       // in the middle of a task
 	StageBeforeCompleted Name = "stage.before-completed" // the effect is done and the fact is not written
 	StageBeforeAck       Name = "stage.before-ack"       // the fact is written and the command not acknowledged
+
+	UnitDone       Name = "unit.done"       // a unit is captured, masked, copied or restored, in the middle of a task
+	StreamsDurable Name = "streams.durable" // all streams of a task are durable, their description is not
+	ManifestBefore Name = "manifest.before" // everything is there but the manifest
+	ManifestAfter  Name = "manifest.after"  // the capture exists and nobody knows
+	PublishBefore  Name = "publish.before"  // the restored target is proven and still sealed
+	PublishAfter   Name = "publish.after"   // the restored target is open and nobody knows
 )
 
 // Names lists every place.
@@ -40,6 +47,7 @@ func Names() []Name {
 	return []Name{
 		TriggerBeforeAppend, ReactorBeforeAppend, ReactorBeforeEmit, ReactorBeforeAck, StageBeforeClaim, StageAfterClaim,
 		StageBeforeSave, StageAfterSave, StageBeforeCompleted, StageBeforeAck,
+		UnitDone, StreamsDurable, ManifestBefore, ManifestAfter, PublishBefore, PublishAfter,
 	}
 }
 
