@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"time"
@@ -33,7 +34,7 @@ type ConnectConfig struct {
 	URL       string                     // of an external server, or several joined by commas; ignored with InProcess
 	InProcess nats.InProcessConnProvider // an embedded server of this process
 	RootCAs   []string                   // PEM files to trust besides the system's
-	Timeout   time.Duration              // for the first connection; 0: 10 s
+	Timeout   time.Duration              // for the first connection; 0: 15 s
 }
 
 // ConnectDeps are what Connect needs.
@@ -42,7 +43,9 @@ type ConnectDeps struct {
 	Log *zap.Logger
 }
 
-const connectTimeout = 10 * time.Second
+// connectTimeout is longer than the ten seconds after which an embedded server gives up on telling a client that it refuses
+// its key: on a connection within the process both sides write at once and wait for each other.
+const connectTimeout = 15 * time.Second
 
 // Connect opens a connection that reconnects for as long as it lives, and refuses a server that is too old with an error
 // of code nats.version. An unreachable server is a transient error, a refused key an error of class denied.
@@ -79,7 +82,8 @@ func Connect(ctx context.Context, cfg ConnectConfig, deps ConnectDeps) (*nats.Co
 	}
 	nc, err := nats.Connect(cfg.URL, opts...)
 	switch {
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrNkeysNotSupported):
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrNkeysNotSupported),
+		cfg.InProcess != nil && errors.Is(err, io.ErrClosedPipe):
 		return nil, fault.New(fault.Denied, "nats.denied", "connect to NATS as %s: %w", cfg.Service, err).
 			WithHint("the server must know the public key %s of %s", deps.Key.PublicKey(), cfg.Service)
 	case err != nil:
