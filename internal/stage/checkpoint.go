@@ -24,12 +24,13 @@ type Progress struct {
 // Checkpoint is the record of a task under its key: who holds it, when it last gave a sign of life, how far it is and
 // where a successor goes on. Token is the handler's.
 type Checkpoint struct {
-	Fence    uint64          `json:"fence"`
-	Attempt  int             `json:"attempt"`
-	Worker   string          `json:"worker"`
-	Beat     time.Time       `json:"beat"`
-	Progress Progress        `json:"progress"`
-	Token    json.RawMessage `json:"token,omitempty"`
+	Fence      uint64          `json:"fence"`
+	Attempt    int             `json:"attempt"`
+	Generation int             `json:"generation"` // of the step: a token of another one is worth nothing
+	Worker     string          `json:"worker"`
+	Beat       time.Time       `json:"beat"`
+	Progress   Progress        `json:"progress"`
+	Token      json.RawMessage `json:"token,omitempty"`
 }
 
 // Checkpoints keeps one Checkpoint under each key.
