@@ -7,12 +7,17 @@ import (
 )
 
 // SigningKey is an Ed25519 key pair that signs manifests. It prints as its id.
-type SigningKey struct{ private ed25519.PrivateKey }
+type SigningKey struct{ private *ed25519.PrivateKey }
 
 // GenerateSigning makes a key pair.
 func GenerateSigning() SigningKey {
 	seed := random()
-	return SigningKey{ed25519.NewKeyFromSeed(seed[:])}
+	return newSigningKey(seed[:])
+}
+
+func newSigningKey(seed []byte) SigningKey {
+	private := ed25519.NewKeyFromSeed(seed)
+	return SigningKey{&private}
 }
 
 // ParseSigning reads a signing key.
@@ -21,11 +26,11 @@ func ParseSigning(text []byte) (SigningKey, error) {
 	if err != nil {
 		return SigningKey{}, err
 	}
-	return SigningKey{ed25519.NewKeyFromSeed(seed)}, nil
+	return newSigningKey(seed), nil
 }
 
 // Private returns the key that signs.
-func (k SigningKey) Private() ed25519.PrivateKey { return slices.Clone(k.private) }
+func (k SigningKey) Private() ed25519.PrivateKey { return slices.Clone(*k.private) }
 
 // Public returns the public half.
 func (k SigningKey) Public() SigningPublicKey {

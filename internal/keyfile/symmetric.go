@@ -6,9 +6,11 @@ import (
 	"slices"
 )
 
+// The keys lie behind pointers: fmt prints unexported fields of other structs without asking for their Format.
+
 // WriterKey is the symmetric key of a location, from which the keys of names, indexes and cutting are derived. It prints
 // as its id.
-type WriterKey struct{ key [keySize]byte }
+type WriterKey struct{ key *[keySize]byte }
 
 // GenerateWriter makes a writer key.
 func GenerateWriter() WriterKey { return WriterKey{random()} }
@@ -19,7 +21,7 @@ func ParseWriter(text []byte) (WriterKey, error) {
 	if err != nil {
 		return WriterKey{}, err
 	}
-	return WriterKey{[keySize]byte(key)}, nil
+	return WriterKey{(*[keySize]byte)(key)}, nil
 }
 
 // Bytes returns a copy of the 32 bytes.
@@ -39,7 +41,7 @@ func (k WriterKey) note() string { return "id: " + k.ID() }
 func (k WriterKey) Format(s fmt.State, _ rune) { printID(s, k) }
 
 // MaskingKey is the key of one epoch of a masking policy. It prints as its id.
-type MaskingKey struct{ key [keySize]byte }
+type MaskingKey struct{ key *[keySize]byte }
 
 // GenerateMasking makes a masking key.
 func GenerateMasking() MaskingKey { return MaskingKey{random()} }
@@ -50,7 +52,7 @@ func ParseMasking(text []byte) (MaskingKey, error) {
 	if err != nil {
 		return MaskingKey{}, err
 	}
-	return MaskingKey{[keySize]byte(key)}, nil
+	return MaskingKey{(*[keySize]byte)(key)}, nil
 }
 
 // Bytes returns a copy of the 32 bytes.
@@ -70,7 +72,8 @@ func (k MaskingKey) note() string { return "id: " + k.ID() }
 func (k MaskingKey) Format(s fmt.State, _ rune) { printID(s, k) }
 
 // random returns new key bytes. crypto/rand never fails: it ends the program instead.
-func random() (key [keySize]byte) {
+func random() *[keySize]byte {
+	var key [keySize]byte
 	rand.Read(key[:])
-	return key
+	return &key
 }

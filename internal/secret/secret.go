@@ -85,7 +85,7 @@ func (r *Resolver) Resolve(ctx context.Context, owner string, ref api.SecretRef)
 	if err != nil {
 		return Value{}, fmt.Errorf("secret of %s (%s): %w", owner, ref, err)
 	}
-	return Value{text}, nil
+	return NewValue(text), nil
 }
 
 func (r *Resolver) variable(name string) (string, error) {

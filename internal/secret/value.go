@@ -8,13 +8,23 @@ import (
 const redacted = "[redacted]"
 
 // Value is a resolved secret. Whatever prints, encodes or logs it gets a placeholder; only Reveal gives it out.
-type Value struct{ text string }
+//
+// The zero Value is an empty secret. Values cannot be compared with ==.
+type Value struct {
+	text *string // behind a pointer: fmt does not ask unexported fields of other structs for their Format
+	_    [0]func()
+}
 
 // NewValue wraps a secret that came from elsewhere than a reference.
-func NewValue(text string) Value { return Value{text} }
+func NewValue(text string) Value { return Value{text: &text} }
 
 // Reveal returns the secret. The caller must not put it into a log, an error or an argument of a process.
-func (v Value) Reveal() string { return v.text }
+func (v Value) Reveal() string {
+	if v.text == nil {
+		return ""
+	}
+	return *v.text
+}
 
 // String returns a placeholder.
 func (Value) String() string { return redacted }
