@@ -31,8 +31,9 @@ const (
 	healthPath = "/health"
 	// startTimeout is generous: the machine may be busy.
 	startTimeout = 30 * time.Second
-	stopTimeout  = 5 * time.Second
-	attempts     = 5
+	// stopTimeout is short: the server waits for idle connections to go away, and killing it loses nothing.
+	stopTimeout = time.Second
+	attempts    = 5
 )
 
 // Config says how to run the server.
@@ -52,6 +53,8 @@ type Server struct {
 	Region          string
 	AccessKeyID     string
 	SecretAccessKey blob.Secret
+	// Buckets is the directory that holds one directory per bucket, with one file per object.
+	Buckets string
 
 	client *s3.Client
 	proc   *process
@@ -127,7 +130,14 @@ func start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Endpoint: "http://" + address, Region: region, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, proc: proc}
+	s := &Server{
+		Endpoint:        "http://" + address,
+		Region:          region,
+		AccessKeyID:     c.AccessKeyID,
+		SecretAccessKey: c.SecretAccessKey,
+		Buckets:         filepath.Join(c.Dir, "buckets"),
+		proc:            proc,
+	}
 	s.client = s3.New(s3.Options{
 		BaseEndpoint: &s.Endpoint,
 		Region:       region,
