@@ -127,6 +127,26 @@ func TestEncodingReadsBackAsTheSame(t *testing.T) {
 	}
 }
 
+func TestEncodingNothingWritesNothing(t *testing.T) {
+	var out bytes.Buffer
+	if err := EncodeYAML(&out); err != nil || out.Len() != 0 {
+		t.Errorf("wrote %q, %v", out.Bytes(), err)
+	}
+}
+
+func TestASetHoldsTheLastResourceOfAName(t *testing.T) {
+	first := &Application{ObjectMeta: ObjectMeta{Name: "shop"}}
+	second := &Application{ObjectMeta: ObjectMeta{Name: "shop", Namespace: DefaultTenant}}
+	s := NewSet(first, second)
+	got, ok := Get[*Application](s, DefaultTenant, "shop")
+	if !ok || got != second || len(s.Resources()) != 1 {
+		t.Errorf("got %+v of %d", got, len(s.Resources()))
+	}
+	if _, ok := Get[*Cluster](s, DefaultTenant, "shop"); ok {
+		t.Error("an application was taken for a cluster")
+	}
+}
+
 func TestEncodingQuotesWhatOtherReadersTakeForSomethingElse(t *testing.T) {
 	in := &Application{
 		ObjectMeta: ObjectMeta{Name: "shop", Annotations: map[string]string{"a": "no", "b": "null", "c": "1e3", "d": "2027-01-01", "e": "~"}},

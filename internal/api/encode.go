@@ -12,6 +12,9 @@ import (
 
 // EncodeYAML writes resources as YAML documents, fields in the order of the types.
 func EncodeYAML(w io.Writer, resources ...Resource) error {
+	if len(resources) == 0 {
+		return nil // the library cannot close a stream that it did not open
+	}
 	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
 	for _, r := range resources {

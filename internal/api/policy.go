@@ -91,6 +91,13 @@ func (r *Policy) Validate() FieldErrors {
 	}
 	validateParams(&errs, s)
 	validateSteps(&errs, "spec.steps", s.Steps, s.Params)
+	if len(s.Applications.Names) != 1 {
+		for i, step := range s.Steps {
+			if step.Restore != nil {
+				step.Restore.To.validateApart(&errs, below(element("spec.steps", i), "restore.to"))
+			}
+		}
+	}
 	if s.Retention != nil {
 		s.Retention.validate(&errs, "spec.retention")
 	}

@@ -46,7 +46,7 @@ const (
 // RestoreTarget is a namespace of a cluster, or a list of components that live outside of one.
 type RestoreTarget struct {
 	Cluster    string            `json:"cluster,omitempty" jsonschema_description:"Cluster; local when only a namespace is given."`
-	Namespace  string            `json:"namespace,omitempty" jsonschema_description:"Namespace on the cluster. May use {{ .params.NAME }}."`
+	Namespace  string            `json:"namespace,omitempty" jsonschema_description:"Namespace on the cluster. May use {{ .application }} and {{ .params.NAME }}."`
 	Components []TargetComponent `json:"components,omitempty" jsonschema_description:"Where each component goes, outside of Kubernetes."`
 	Accepts    Trust             `json:"accepts,omitempty" jsonschema:"enum=raw,enum=masked" jsonschema_description:"What the components accept; masked when absent. A cluster says so itself."`
 }
@@ -65,7 +65,7 @@ type TargetPostgres struct {
 
 // TargetFiles is a directory to restore into.
 type TargetFiles struct {
-	Path string `json:"path" jsonschema_description:"Directory. May use {{ .params.NAME }}."`
+	Path string `json:"path" jsonschema_description:"Directory. May use {{ .application }} and {{ .params.NAME }}."`
 }
 
 // Size scales a restored application.
@@ -133,6 +133,23 @@ func (t *RestoreTarget) validate(errs *FieldErrors, at string, params map[string
 	duplicates(t.Components, func(c TargetComponent) string { return c.Name }, func(i, first int) {
 		errs.add(child(element(at, i), "name"), "is the name of %s already", element(at, first))
 	})
+}
+
+// validateApart wants targets that differ between applications: two restored to one place would overwrite each other.
+func (t *RestoreTarget) validateApart(errs *FieldErrors, at string) {
+	const hint = "the policy is about several applications, and they would overwrite each other: use {{ .application }}"
+	if t.Namespace != "" && !usesApplication(t.Namespace) {
+		errs.add(child(at, "namespace"), hint)
+	}
+	for i, c := range t.Components {
+		at := element(child(at, "components"), i)
+		switch {
+		case c.Postgres != nil:
+			errs.add(at, "the policy is about several applications, and a database can be the target of one only")
+		case c.Files != nil && !usesApplication(c.Files.Path):
+			errs.add(below(at, "files.path"), hint)
+		}
+	}
 }
 
 func (c *TargetComponent) validate(errs *FieldErrors, at string, params map[string]Param) {

@@ -11,18 +11,27 @@ import (
 )
 
 // placeholder is the only thing that a template may hold besides text: templates are filled with values from outside, so
-// they can name a parameter and do nothing else.
-var placeholder = regexp.MustCompile(`\{\{\s*\.params\.([A-Za-z][A-Za-z0-9_]*)\s*\}\}`)
+// they can name a value and do nothing else.
+var placeholder = regexp.MustCompile(`\{\{\s*\.(?:(application)|params\.([A-Za-z][A-Za-z0-9_]*))\s*\}\}`)
 
-// Expand replaces each {{ .params.NAME }} of a template by the value of that parameter. A parameter without a value and any
-// other use of {{ is an error, which repeats neither the template nor a value.
-func Expand(template string, params map[string]string) (string, error) {
+// Vars are the values that a template can use.
+type Vars struct {
+	Application string            // name of the run's application
+	Params      map[string]string // the run's parameters
+}
+
+// Expand replaces each {{ .application }} and {{ .params.NAME }} of a template by its value. A parameter without a value and
+// any other use of {{ is an error, which repeats neither the template nor a value.
+func Expand(template string, vars Vars) (string, error) {
 	var missing string
 	out := placeholder.ReplaceAllStringFunc(template, func(p string) string {
-		name := placeholder.FindStringSubmatch(p)[1]
-		value, ok := params[name]
+		m := placeholder.FindStringSubmatch(p)
+		if m[1] != "" {
+			return vars.Application
+		}
+		value, ok := vars.Params[m[2]]
 		if !ok && missing == "" {
-			missing = name
+			missing = m[2]
 		}
 		return value
 	})
@@ -30,26 +39,31 @@ func Expand(template string, params map[string]string) (string, error) {
 		return "", fmt.Errorf("parameter %q has no value", missing)
 	}
 	if strings.Contains(placeholder.ReplaceAllString(template, ""), "{{") {
-		return "", fmt.Errorf("a template may hold {{ .params.NAME }} and nothing else in braces")
+		return "", fmt.Errorf("a template may hold {{ .application }} or {{ .params.NAME }} and nothing else in braces")
 	}
 	return out, nil
 }
 
-// checkTemplate reports what is wrong with the template at path and returns its text with "x" for every parameter. The
-// second result is false when something was wrong.
+// usesApplication reports whether the template differs from application to application.
+func usesApplication(template string) bool {
+	return slices.ContainsFunc(placeholder.FindAllStringSubmatch(template, -1), func(m []string) bool { return m[1] != "" })
+}
+
+// checkTemplate reports what is wrong with the template at path and returns its text with "x" for every value. The second
+// result is false when something was wrong.
 func checkTemplate(errs *FieldErrors, path, template string, params map[string]Param) (string, bool) {
 	sample := make(map[string]string, len(params))
 	for name := range params {
 		sample[name] = "x"
 	}
 	for _, m := range placeholder.FindAllStringSubmatch(template, -1) {
-		if _, known := params[m[1]]; !known {
-			near := registry.Nearest(m[1], slices.Sorted(maps.Keys(params)))
+		if _, known := params[m[2]]; m[2] != "" && !known {
+			near := registry.Nearest(m[2], slices.Sorted(maps.Keys(params)))
 			errs.suggest(path, near, "uses a parameter that spec.params does not declare")
 			return "", false
 		}
 	}
-	text, err := Expand(template, sample)
+	text, err := Expand(template, Vars{Application: "x", Params: sample})
 	if err != nil {
 		errs.add(path, "%v", err)
 		return "", false

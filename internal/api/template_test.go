@@ -7,17 +7,19 @@ import (
 )
 
 func TestTemplatesHoldParametersAndNothingElse(t *testing.T) {
-	params := map[string]string{"env": "pr-1", "empty": ""}
+	vars := Vars{Application: "shop", Params: map[string]string{"env": "pr-1", "empty": ""}}
 	for _, c := range []struct{ template, want, err string }{
 		{"shop", "shop", ""},
 		{"shop-{{ .params.env }}", "shop-pr-1", ""},
 		{"{{.params.env}}{{ .params.empty }}", "pr-1", ""},
 		{"{{ .params.nev }}", "", `parameter "nev" has no value`},
+		{"{{ .application }}-nightly", "shop-nightly", ""},
+		{"{{ .applications }}", "", "nothing else in braces"},
 		{"{{ env }}", "", "nothing else in braces"},
 		{"{{ .params.env | printf }}", "", "nothing else in braces"},
 		{"{{", "", "nothing else in braces"},
 	} {
-		got, err := Expand(c.template, params)
+		got, err := Expand(c.template, vars)
 		if got != c.want || (err == nil) != (c.err == "") || (err != nil && !strings.Contains(err.Error(), c.err)) {
 			t.Errorf("%q: got %q, %v", c.template, got, err)
 		}
@@ -25,7 +27,7 @@ func TestTemplatesHoldParametersAndNothingElse(t *testing.T) {
 }
 
 func TestAValueIsNotExpandedAgain(t *testing.T) {
-	got, err := Expand("{{ .params.a }}", map[string]string{"a": "{{ .params.b }}", "b": "secret"})
+	got, err := Expand("{{ .params.a }}", Vars{Params: map[string]string{"a": "{{ .params.b }}", "b": "secret"}})
 	if err != nil || got != "{{ .params.b }}" {
 		t.Errorf("got %q, %v", got, err)
 	}
