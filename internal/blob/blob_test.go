@@ -96,8 +96,12 @@ func TestDecodeNamesTheField(t *testing.T) {
 }
 
 func TestSecretDoesNotPrint(t *testing.T) {
-	s := blob.Secret("hunter2")
+	s := blob.NewSecret("hunter2")
+	if s.Reveal() != "hunter2" {
+		t.Fatal("the secret is lost")
+	}
 	inside := struct{ Key blob.Secret }{s}
+	hidden := struct{ key blob.Secret }{s}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", s, "inside", inside)
 	asJSON, err := json.Marshal(inside)
@@ -106,13 +110,13 @@ func TestSecretDoesNotPrint(t *testing.T) {
 	}
 	for _, printed := range []string{
 		s.String(), fmt.Sprint(s), fmt.Sprintf("%s %q %v %+v %#v %x %d", s, s, s, s, s, s, s),
-		fmt.Sprintf("%v %+v %#v", inside, inside, inside), fmt.Sprint(errors.New(s.String())), string(asJSON), log.String(),
+		fmt.Sprintf("%v %+v %#v", inside, inside, inside), fmt.Sprintf("%v %+v %#v", hidden, hidden, hidden), fmt.Sprint(errors.New(s.String())), string(asJSON), log.String(),
 	} {
 		if strings.Contains(printed, "hunter2") || strings.Contains(printed, "68756e74657232") {
 			t.Errorf("printed: %s", printed)
 		}
 	}
-	if fmt.Sprint(blob.Secret("")) != "" {
+	if fmt.Sprint(blob.NewSecret("")) != "" {
 		t.Error("an absent secret looks present")
 	}
 }

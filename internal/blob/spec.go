@@ -105,25 +105,45 @@ func knows(t reflect.Type, tree any, path string) error {
 	return nil
 }
 
-// Secret is a resolved secret. However it is printed, logged or marshalled, only its presence shows; convert it to string
-// where it is used.
-type Secret string
+// Secret is a resolved secret. However it is printed, logged or marshalled, only its presence shows. The zero value is no
+// secret.
+type Secret struct {
+	// Behind a pointer, because fmt does not ask the methods of a value in another struct's unexported field.
+	value *string
+}
 
-func (s Secret) redacted() string {
-	if s == "" {
+// NewSecret returns the secret with that value; an empty one is no secret.
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{value: &value}
+}
+
+// Reveal returns the value, or "".
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// Present reports whether there is a secret.
+func (s Secret) Present() bool { return s.value != nil }
+
+// String returns "[redacted]", or "" when there is no secret.
+func (s Secret) String() string {
+	if s.value == nil {
 		return ""
 	}
 	return "[redacted]"
 }
 
-// String returns "[redacted]", or "" when there is no secret.
-func (s Secret) String() string { return s.redacted() }
-
 // Format prints String whatever the verb is.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.redacted()) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalText returns String, so that encoders of JSON and YAML cannot leak the secret either.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.redacted()), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LogValue returns String.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.redacted()) }
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

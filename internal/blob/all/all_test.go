@@ -42,7 +42,7 @@ func secrets(values map[string]string) blob.Deps {
 func TestOpenedLocationsPassEveryCheck(t *testing.T) {
 	server := versity.Start(t)
 	versity.Bucket(t, server, "vault", false)
-	d := secrets(map[string]string{"id": server.AccessKeyID, "key": string(server.SecretAccessKey)})
+	d := secrets(map[string]string{"id": server.AccessKeyID, "key": server.SecretAccessKey.Reveal()})
 	for name, block := range map[string]string{
 		"file": fmt.Sprintf(`{"path": %q}`, t.TempDir()),
 		"s3": fmt.Sprintf(`{"bucket": "vault", "prefix": "some/folder", "endpoint": %q, "pathStyle": true,

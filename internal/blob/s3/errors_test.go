@@ -26,7 +26,7 @@ func against(t *testing.T, handler http.HandlerFunc) *s3.Store {
 }
 
 func config(endpoint string) s3.Config {
-	return s3.Config{Bucket: "b", Endpoint: endpoint, PathStyle: true, AccessKeyID: "id", SecretAccessKey: "topsecret"}
+	return s3.Config{Bucket: "b", Endpoint: endpoint, PathStyle: true, AccessKeyID: blob.NewSecret("id"), SecretAccessKey: blob.NewSecret("topsecret")}
 }
 
 func answer(w http.ResponseWriter, status int, code string) {

@@ -59,16 +59,16 @@ func New(ctx context.Context, c Config) (*Store, error) {
 	if c.Bucket == "" {
 		return nil, invalid("bucket: must not be empty")
 	}
-	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
+	if c.AccessKeyID.Present() != c.SecretAccessKey.Present() {
 		return nil, invalid("credentials: accessKeyId and secretAccessKey go together")
 	}
 	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if c.Region != "" {
 		options = append(options, config.WithRegion(c.Region))
 	}
-	if c.AccessKeyID != "" {
+	if c.AccessKeyID.Present() {
 		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(
-			string(c.AccessKeyID), string(c.SecretAccessKey), string(c.SessionToken))))
+			c.AccessKeyID.Reveal(), c.SecretAccessKey.Reveal(), c.SessionToken.Reveal())))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {

@@ -54,7 +54,7 @@ func TestDamageInTheStoreIsNoticed(t *testing.T) {
 func TestWrongCredentialsAreDenied(t *testing.T) {
 	server := versity.Start(t)
 	c := versity.Bucket(t, server, "vault", false)
-	c.SecretAccessKey = "wrong"
+	c.SecretAccessKey = blob.NewSecret("wrong")
 	b := blob.NewBucket(open(t, c), "")
 	if err := b.Put(t.Context(), "k", nil, blob.PutOptions{}); !fault.Is(err, fault.Denied) {
 		t.Errorf("put: %v (%s), want denied", err, fault.ClassOf(err))

@@ -83,7 +83,7 @@ func open(ctx context.Context, c blob.Config, d blob.Deps) (blob.Store, error) {
 			return nil, fmt.Errorf("%s.credentials.%s: %w", c.Field, s.name, err)
 		}
 		// Files of secrets end with a newline more often than not.
-		*s.into = blob.Secret(strings.TrimSpace(string(value)))
+		*s.into = blob.NewSecret(strings.TrimSpace(string(value)))
 	}
 	store, err := New(ctx, config)
 	if fault.CodeOf(err) == codeInvalid {

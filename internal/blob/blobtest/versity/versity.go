@@ -41,7 +41,7 @@ func Bucket(t testing.TB, server *s3server.Server, name string, lock bool) s3.Co
 		Endpoint:        server.Endpoint,
 		Region:          server.Region,
 		PathStyle:       true,
-		AccessKeyID:     blob.Secret(server.AccessKeyID),
+		AccessKeyID:     blob.NewSecret(server.AccessKeyID),
 		SecretAccessKey: server.SecretAccessKey,
 	}
 }

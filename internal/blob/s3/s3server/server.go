@@ -93,7 +93,7 @@ func Find(dir string) (string, error) {
 // Linux also when this process dies.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	if c.AccessKeyID == "" {
-		c.AccessKeyID, c.SecretAccessKey = rand.Text(), blob.Secret(rand.Text())
+		c.AccessKeyID, c.SecretAccessKey = rand.Text(), blob.NewSecret(rand.Text())
 	}
 	for _, sub := range []string{"buckets", "versions", "attributes"} {
 		if err := os.MkdirAll(filepath.Join(c.Dir, sub), 0o700); err != nil {
@@ -125,7 +125,7 @@ func start(ctx context.Context, c Config) (*Server, error) {
 		"--versioning-dir", filepath.Join(c.Dir, "versions"), "--sidecar", filepath.Join(c.Dir, "attributes"), filepath.Join(c.Dir, "buckets")}
 	cmd := exec.Command(c.Binary, args...)
 	cmd.Dir = c.Dir
-	cmd.Env = []string{"ROOT_ACCESS_KEY=" + c.AccessKeyID, "ROOT_SECRET_KEY=" + string(c.SecretAccessKey), "PATH=" + os.Getenv("PATH"), "HOME=" + c.Dir}
+	cmd.Env = []string{"ROOT_ACCESS_KEY=" + c.AccessKeyID, "ROOT_SECRET_KEY=" + c.SecretAccessKey.Reveal(), "PATH=" + os.Getenv("PATH"), "HOME=" + c.Dir}
 	proc, err := run(cmd)
 	if err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func start(ctx context.Context, c Config) (*Server, error) {
 		BaseEndpoint: &s.Endpoint,
 		Region:       region,
 		UsePathStyle: true,
-		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, string(c.SecretAccessKey), ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey.Reveal(), ""),
 	})
 	if err := s.wait(ctx); err != nil {
 		s.Close()
