@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -260,7 +261,8 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		resources, err := Decode(bytes.NewReader(data), "fuzz")
 		if err != nil {
-			if len(err.(FieldErrors)) == 0 {
+			var problems FieldErrors
+			if !errors.As(err, &problems) || len(problems) == 0 {
 				t.Fatal("an error without a problem")
 			}
 			return

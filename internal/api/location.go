@@ -176,7 +176,7 @@ func validateSigners(errs *FieldErrors, at string, s *LocationSpec) {
 			errs.add(child(element(at, i), "publicKey"), "is the key of another role too: each role signs with a key of its own")
 		}
 	})
-	if s.Trust == TrustMasked && len(s.Signers) > 0 && !(roles[SignerMasker] && roles[SignerVerifier]) {
+	if s.Trust == TrustMasked && len(s.Signers) > 0 && (!roles[SignerMasker] || !roles[SignerVerifier]) {
 		errs.add(at, "must list a masker and a verifier: a masked manifest needs the signatures of both")
 	}
 }

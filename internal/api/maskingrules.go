@@ -65,16 +65,14 @@ type ruleValidator struct {
 func (v ruleValidator) rule(at string, r *Rule) {
 	v.match(child(at, "match"), &r.Match)
 	set := []choice{{"columns", len(r.Columns) > 0}, {"keep", r.Keep != nil}, {"drop", r.Drop != nil}}
-	switch {
-	case r.Match.Table == "":
+	if r.Match.Table == "" {
 		if len(r.Columns) > 0 {
 			v.errs.add(child(at, "columns"), "goes with match.table only")
 			return
 		}
-		requireExactlyOne(v.errs, at, set[1:]...)
-	default:
-		requireExactlyOne(v.errs, at, set...)
+		set = set[1:]
 	}
+	requireExactlyOne(v.errs, at, set...)
 	if r.OnUnknown != "" {
 		v.onUnknown(child(at, "on_unknown"), r.OnUnknown)
 		if len(r.Columns) == 0 {

@@ -20,8 +20,13 @@ var inputKinds = map[StepKind][]StepKind{
 
 // takesInput reports whether the step works on the output of an earlier one.
 func (s Step) takesInput() bool {
-	kind := s.Kind()
-	return kind != "" && kind != StepCapture && !(kind == StepRestore && s.Restore.From != nil)
+	switch s.Kind() {
+	case "", StepCapture:
+		return false
+	case StepRestore:
+		return s.Restore.From == nil
+	}
+	return true
 }
 
 func defaultSteps(steps []Step) []Step {

@@ -107,7 +107,7 @@ func (r *Resolver) file(name string) (string, error) {
 	if err != nil {
 		return "", openFault(err, "the secrets directory does not exist", "create the directory that --secrets-dir names")
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // nothing was written
 	info, err := root.Stat(name)
 	if err != nil {
 		return "", openFault(err, "the file does not exist below the secrets directory", "put it there, readable by the worker only")
@@ -119,7 +119,7 @@ func (r *Resolver) file(name string) (string, error) {
 	if err != nil {
 		return "", openFault(err, "the file does not exist below the secrets directory", "put it there, readable by the worker only")
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing was written
 	// What was looked at by name may have been replaced since.
 	if info, err = f.Stat(); err != nil {
 		return "", fmt.Errorf("reading it: %w", err)

@@ -3,7 +3,7 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
+	"log"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,8 +20,7 @@ func main() {
 			err = os.WriteFile(filepath.Join("schema", kind+".json"), data, 0o644)
 		}
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "schemagen: %s: %v\n", kind, err)
-			os.Exit(1)
+			log.Fatalf("schemagen: %s: %v", kind, err)
 		}
 	}
 }
