@@ -13,6 +13,7 @@ import (
 	"github.com/tranship/tranship/internal/mask/keep"
 	"github.com/tranship/tranship/internal/mask/name"
 	"github.com/tranship/tranship/internal/mask/null"
+	"github.com/tranship/tranship/internal/mask/phone"
 	"github.com/tranship/tranship/internal/mask/text"
 	"github.com/tranship/tranship/internal/registry"
 )
@@ -33,6 +34,7 @@ func Masks() *registry.Registry[mask.Spec] {
 		name.Full,
 		name.Last,
 		null.Spec,
+		phone.Spec,
 		text.Spec,
 	)
 }
