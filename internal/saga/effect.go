@@ -101,7 +101,7 @@ func (s State) opened(step int, t *Task, now time.Time) ([]Effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	work := events.WorkSubject(stageOf(def.Kind, t.ID), def.Cluster, s.Tenant, s.Run, def.Name, t.ID)
+	work := events.WorkSubject(StageOf(def.Kind, t.ID), def.Cluster, s.Tenant, s.Run, def.Name, t.ID)
 	out := Effect{Kind: Publish, Subject: work, ID: fmt.Sprintf("%s/%s/%s/%d", s.Run, def.Name, t.ID, t.Attempt), Event: cmd}
 	if t.NotBefore.After(now) {
 		out = Effect{Kind: Schedule, Name: RetryName(s.ID(), def.Name, t.ID), At: t.NotBefore, Subject: work, Event: cmd}

@@ -10,8 +10,8 @@ import (
 // A step goes through phases: plan, work items, for masking a draft and its leak scan, commit. All tasks of a phase complete before the
 // next one opens.
 
-// stageOf returns the stage whose workers take a task.
-func stageOf(kind events.StepKind, task string) events.Stage {
+// StageOf returns the stage whose workers take a task.
+func StageOf(kind events.StepKind, task string) events.Stage {
 	if kind == events.StepMask && task == events.TaskScan {
 		return events.StageScan
 	}

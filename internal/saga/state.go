@@ -200,5 +200,5 @@ func (st *Step) ensure(id string) *Task {
 // subject is where the facts of a task of the step stand.
 func (s State) subject(step int, task string) string {
 	d := s.Definition.Steps[step]
-	return events.TaskSubject(s.Tenant, s.Run, stageOf(d.Kind, task), d.Cluster, d.Name, task)
+	return events.TaskSubject(s.Tenant, s.Run, StageOf(d.Kind, task), d.Cluster, d.Name, task)
 }
