@@ -17,14 +17,19 @@ type Object struct {
 	ID      string   `json:"id"`                // schema.name with PostgreSQL's quoting where needed; a path for files
 	Schema  string   `json:"schema,omitempty"`  // unquoted
 	Name    string   `json:"name"`              // unquoted
-	Kind    string   `json:"kind"`              // table, partitioned, partition, view, materialized, file, directory, symlink, hardlink
+	Kind    string   `json:"kind"`              // table, partitioned, partition, view, materialized, foreign, file, directory, symlink, hardlink
 	Parent  string   `json:"parent,omitempty"`  // of a partition: Object.ID of the table that a masking rule names
 	Columns []Column `json:"columns,omitempty"` // in order
 	Indexes []Index  `json:"indexes,omitempty"`
 	// Constraints other than NOT NULL, with their definitions.
 	Constraints []Constraint `json:"constraints,omitempty"`
-	Rows        int64        `json:"rows,omitempty"`  // estimate
-	Bytes       int64        `json:"bytes,omitempty"` // estimate; size of a file
+	// PartitionKey names the columns that decide to which partition a row of a partitioned table belongs; not those within
+	// expressions.
+	PartitionKey []string `json:"partitionKey,omitempty"`
+	// Define is the query of a view.
+	Define string `json:"define,omitempty"`
+	Rows   int64  `json:"rows,omitempty"`  // estimate
+	Bytes  int64  `json:"bytes,omitempty"` // estimate; size of a file
 }
 
 // Column is one column.
