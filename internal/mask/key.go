@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"bytes"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -24,14 +25,16 @@ var errSecret = errors.New("a masking key cannot be encoded")
 
 // Key is derived key material. It stays in memory: no format verb prints it and no encoder takes it.
 type Key struct {
-	b [KeySize]byte
+	// Package fmt asks no methods of unexported fields and follows pointers for some verbs; of a function it can only
+	// print the address.
+	material func() []byte
 }
 
-// Bytes returns the key itself, for a cipher. The slice aliases k.
-func (k *Key) Bytes() []byte { return k.b[:] }
+// Bytes returns the key itself, for a cipher. The caller must not change it.
+func (k Key) Bytes() []byte { return k.material() }
 
 // Sub derives an independent key for another purpose of the same owner.
-func (k *Key) Sub(label string) Key { return expand(k.b[:], "sub", label) }
+func (k Key) Sub(label string) Key { return expand(k.Bytes(), "sub", label) }
 
 // String hides the key.
 func (Key) String() string { return "[masking key]" }
@@ -90,9 +93,7 @@ func NewEpoch(tenant string, number int, secret []byte) (*Epoch, error) {
 	if distinct < minDistinct {
 		return nil, refuse("it has only %d different bytes, so it is not random", distinct)
 	}
-	e := &Epoch{tenant: tenant, number: number}
-	copy(e.secret.b[:], secret)
-	return e, nil
+	return &Epoch{tenant: tenant, number: number, secret: newKey(secret)}, nil
 }
 
 // Number returns the number of the epoch.
@@ -107,19 +108,22 @@ func (e *Epoch) String() string { return fmt.Sprintf("epoch %d of %s", e.number,
 // GoString names the epoch without its secret.
 func (e *Epoch) GoString() string { return e.String() }
 
+// Format names the epoch without its secret, whatever the verb.
+func (e *Epoch) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(e.String())) }
+
 // MarshalJSON always fails.
 func (e *Epoch) MarshalJSON() ([]byte, error) { return nil, errSecret }
 
 // Key derives the key of an identity and a mask.
 func (e *Epoch) Key(identity, mask string) Key {
-	return expand(e.secret.b[:], "mask", e.tenant, identity, mask)
+	return expand(e.secret.Bytes(), "mask", e.tenant, identity, mask)
 }
 
 // KeyCheckValue returns 16 hexadecimal digits that tell whether two processes hold the same key of an identity. They are
 // public: nothing about the key or about masked values follows from them.
 func (e *Epoch) KeyCheckValue(identity, mask string) string {
 	k := e.Key(identity, mask)
-	mac := hmac.New(sha256.New, k.b[:])
+	mac := hmac.New(sha256.New, k.Bytes())
 	mac.Write([]byte("tranship key check value 1"))
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
@@ -135,7 +139,10 @@ func expand(secret []byte, parts ...string) Key {
 	if err != nil {
 		panic("mask: HKDF of 32 bytes failed: " + err.Error()) // only for lengths above 255 hashes
 	}
-	var k Key
-	copy(k.b[:], out)
-	return k
+	return newKey(out)
+}
+
+func newKey(material []byte) Key {
+	own := bytes.Clone(material)
+	return Key{material: func() []byte { return own }}
 }
