@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// pins are the settings under which every value is written and read, so that equal values have equal text wherever and
+// whenever they are read. Settings of planning make a range of blocks come in the order of the blocks.
+const pins = `
+SET DateStyle = 'ISO, MDY';
+SET IntervalStyle = 'postgres';
+SET TimeZone = 'UTC';
+SET extra_float_digits = 3;
+SET bytea_output = 'hex';
+SET xmloption = 'content';
+SET lc_monetary = 'C';
+SET standard_conforming_strings = on;
+SET search_path = '';
+SET row_security = off;
+SET statement_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET lock_timeout = '30s';
+SET synchronize_seqscans = off;
+SET max_parallel_workers_per_gather = 0;
+SET enable_indexscan = off;
+SET enable_indexonlyscan = off;
+SET enable_bitmapscan = off;
+SET jit = off;
+SET client_min_messages = 'warning';
+`
+
+// pin applies the pinned settings to a new connection and refuses servers that are too old.
+func pin(ctx context.Context, conn *pgx.Conn) error {
+	major := majorOf(conn)
+	if major < oldest {
+		return permanent("version.unsupported", "the server is PostgreSQL %s: versions from %d are supported", conn.PgConn().ParameterStatus("server_version"), oldest)
+	}
+	script := pins
+	// A database without an encoding holds bytes that cannot be converted.
+	if conn.PgConn().ParameterStatus("server_encoding") == "SQL_ASCII" {
+		script += "SET client_encoding = 'SQL_ASCII';\n"
+	} else {
+		script += "SET client_encoding = 'UTF8';\n"
+	}
+	if major >= 14 {
+		script += "SET idle_session_timeout = 0;\n"
+	}
+	if major >= 17 {
+		script += "SET transaction_timeout = 0;\n"
+	}
+	if err := run(ctx, conn, script); err != nil {
+		return fmt.Errorf("pin the settings of a session: %w", err)
+	}
+	return nil
+}
+
+// majorOf is the server's major version.
+func majorOf(conn *pgx.Conn) int {
+	return majorVersion(conn.PgConn().ParameterStatus("server_version"))
+}
+
+// majorVersion reads "15.18 (Debian …)", "17beta1" and "16".
+func majorVersion(version string) int {
+	digits := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })
+	if digits < 0 {
+		digits = len(version)
+	}
+	n, _ := strconv.Atoi(version[:digits])
+	return n
+}
+
+// run executes a script by the simple protocol and drops its results.
+func run(ctx context.Context, conn *pgx.Conn, script string) error {
+	_, err := conn.PgConn().Exec(ctx, script).ReadAll()
+	return err
+}
+
+// hangUp closes a connection even when ctx is done already.
+func hangUp(ctx context.Context, conn *pgx.Conn) {
+	if conn != nil {
+		_ = conn.Close(context.WithoutCancel(ctx))
+	}
+}
