@@ -65,7 +65,7 @@ func build(cfg mask.Config, deps mask.Deps) (mask.Transformer, error) {
 	case numeric:
 		return nil, fmt.Errorf("format is %q: dates in a column of numbers are unix or unixMillis", format)
 	case format == "" || format == "ISO":
-		return &isoTransformer{shift: s}, nil
+		return &isoTransformer{shift: s, textual: cfg.Column.Kind.Textual()}, nil
 	case !cfg.Column.Kind.Textual():
 		return nil, fmt.Errorf("format is %q, but a %s column has a format of its own", format, cfg.Column.Kind)
 	case slices.Contains(layouts, layout(format)):
@@ -93,7 +93,10 @@ func (s *shift) days(r *mask.Record) (int64, error) {
 	return int64(1 + mask.Index(sum, 365)), nil
 }
 
-type isoTransformer struct{ shift }
+type isoTransformer struct {
+	shift
+	textual bool // the column may have no room for an era that the input does not have
+}
 
 func (t *isoTransformer) Transform(dst []byte, v mask.Value, r *mask.Record) ([]byte, error) {
 	if isKept(v.Raw) {
@@ -107,7 +110,7 @@ func (t *isoTransformer) Transform(dst []byte, v mask.Value, r *mask.Record) ([]
 	if err != nil {
 		return dst, err
 	}
-	if p.days-back < firstDay {
+	if p.days-back < firstDay || t.textual && !p.bc && p.days-back < daysOf(1, 1, 1) {
 		return dst, errTooOld
 	}
 	return p.appendISO(dst, p.days-back), nil

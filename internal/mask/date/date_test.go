@@ -3,6 +3,7 @@ package date_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,6 +136,41 @@ func TestFormatHasToSuitTheColumn(t *testing.T) {
 			t.Errorf("%+v is accepted", c)
 		}
 	}
+}
+
+func TestTextNeverGetsLonger(t *testing.T) {
+	tr := build(t, "d", "s", mask.Column{Kind: mask.KindVarchar, MaxChars: 10})
+	r := &mask.Record{Subject: []byte("1")}
+	if out, err := tr.Transform(nil, mask.Text([]byte("0001-01-01")), r); !errors.Is(err, mask.ErrInvalid) {
+		t.Errorf("the first day of the era became %s, %v", out, err)
+	}
+}
+
+// FuzzTransform checks that what the mask accepts it also accepts after the move, with everything behind the date kept.
+func FuzzTransform(f *testing.F) {
+	for _, s := range []string{"2020-02-29", "0044-03-15 BC", "2020-01-01 12:34:56.789+05:30", "294276-12-31T23:59:60Z", "2020-01-01 "} {
+		f.Add(s, []byte("1"))
+	}
+	tr, err := date.Spec.Build(mask.Config{Identity: "d", Subject: "s", Column: mask.Column{Kind: mask.KindTimestamp}}, masktest.Deps())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, s string, subject []byte) {
+		if subject == nil {
+			subject = []byte{}
+		}
+		out, err := tr.Transform(nil, mask.Text([]byte(s)), &mask.Record{Subject: subject})
+		if err != nil || s == "" {
+			return
+		}
+		again, err := tr.Transform(nil, mask.Text(out), &mask.Record{Subject: subject})
+		if err != nil && !strings.Contains(err.Error(), "this old") {
+			t.Fatalf("%q became %q, which is not a date: %v", s, out, err)
+		}
+		if err == nil && string(again) == string(out) && !strings.Contains(s, "infinity") && !strings.HasPrefix(s, "0000") {
+			t.Fatalf("%q did not move", out)
+		}
+	})
 }
 
 func BenchmarkMask(b *testing.B) {
