@@ -123,8 +123,11 @@ func decode(packed []byte, raw int) ([]byte, error) {
 		return out, nil
 	case codecZstd:
 		out, err := chunkDecoder.DecodeAll(body, make([]byte, 0, raw))
-		if err != nil || len(out) != raw {
+		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errCodec, err)
+		}
+		if len(out) != raw {
+			return nil, errCodec
 		}
 		return out, nil
 	}

@@ -15,21 +15,22 @@ func (s *Session) work(jobs <-chan *job) {
 
 func (s *Session) process(e *encoder, j *job) {
 	c := j.state
-	if j.packed == nil {
+	packed := j.packed
+	store := j.claimed
+	if !j.claimed {
 		c.plain, c.flags = s.digest(j.plain, c.flags)
-	}
-	if c.flags&flagZero == 0 {
-		c.id = s.repo.keys.chunk(c.plain)
-	}
-	s.mu.Lock()
-	store := s.claim(c)
-	waits := s.queued >= s.config.Uploads
-	s.mu.Unlock()
-	if store {
-		packed := j.packed
-		if packed == nil {
-			packed = e.encode(j.plain, waits)
+		if c.flags&flagZero == 0 {
+			c.id = s.repo.keys.chunk(c.plain)
 		}
+		s.mu.Lock()
+		store = s.claim(c)
+		uploadsWait := s.queued >= s.config.Uploads
+		s.mu.Unlock()
+		if store {
+			packed = e.encode(j.plain, uploadsWait)
+		}
+	}
+	if store {
 		s.seal(c, packed)
 	}
 	if j.plain != nil {

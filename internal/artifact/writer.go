@@ -48,11 +48,14 @@ type chunkState struct {
 	place place // when slot is nil
 }
 
-// job is a chunk on its way to a worker: its plain bytes, or, from a copy, the packed bytes of a chunk whose digest is known.
+// job is a chunk on its way to a worker: its plain bytes or, from a copy, its packed bytes, which are nil when the
+// session has the chunk.
 type job struct {
 	state  *chunkState
 	plain  []byte
 	packed []byte
+	// claimed: the digest is known and the session has decided that this chunk is the one to be stored.
+	claimed bool
 }
 
 func plainDigest(b []byte) Digest { return blake3.Sum256(b) }
@@ -133,7 +136,8 @@ func (w *Writer) emit(continued bool) error {
 	return w.submit(&job{state: state, plain: plain})
 }
 
-// submit puts a chunk at the end of the stream.
+// submit puts a chunk at the end of the stream. A chunk whose digest is known is claimed here, in the order of the stream,
+// so that of two equal ones the first, which has the bytes, is the one that is stored.
 func (w *Writer) submit(j *job) error {
 	s := w.s
 	s.mu.Lock()
@@ -148,6 +152,10 @@ func (w *Writer) submit(j *job) error {
 	}
 	w.chunks++
 	w.pending = append(w.pending, j.state)
+	if j.claimed && !s.claim(j.state) {
+		s.mu.Unlock()
+		return nil
+	}
 	s.inWork++
 	s.mu.Unlock()
 	select {
