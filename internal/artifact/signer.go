@@ -103,6 +103,11 @@ func ParseVerifyKey(text string) (VerifyKey, error) {
 	if err != nil {
 		return VerifyKey{}, err
 	}
+	return NewVerifyKey(raw)
+}
+
+// NewVerifyKey reads what Bytes returned.
+func NewVerifyKey(raw []byte) (VerifyKey, error) {
 	if len(raw) != ed25519.PublicKeySize {
 		return VerifyKey{}, fault.New(fault.Permanent, "key.invalid", "signing key: it has %d bytes, want %d", len(raw), ed25519.PublicKeySize)
 	}
