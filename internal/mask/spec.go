@@ -93,7 +93,8 @@ func (s Spec) Build(cfg Config, deps Deps) (Transformer, error) {
 	}
 	t, err := s.New(cfg, deps)
 	if err != nil {
-		return nil, fmt.Errorf("mask %s of %s: %w", s.Name, cfg.Identity, err)
+		// Nothing but the policy and the key decides whether a mask can be built: trying again cannot help.
+		return nil, fault.Wrap(fault.Permanent, fmt.Errorf("mask %s of %s: %w", s.Name, cfg.Identity, err))
 	}
 	if s.SeesNull {
 		return t, nil
@@ -124,7 +125,11 @@ func (s Spec) CanonFor(c Column) (Canon, error) {
 	if s.Canon == nil {
 		return CanonText, nil
 	}
-	return s.Canon(c)
+	canon, err := s.Canon(c)
+	if err != nil {
+		return nil, fault.Wrap(fault.Permanent, fmt.Errorf("mask %s: %w", s.Name, err))
+	}
+	return canon, nil
 }
 
 // FitsChars is the Fits of a mask whose results have at most n characters.

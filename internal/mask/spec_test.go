@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tranship/tranship/internal/fault"
 	"github.com/tranship/tranship/internal/mask"
 )
 
@@ -55,6 +56,8 @@ func TestBuildChecksItsPlace(t *testing.T) {
 	text := mask.Column{Kind: mask.KindText}
 	subject := upper()
 	subject.NeedsSubject = true
+	broken := upper()
+	broken.New = func(mask.Config, mask.Deps) (mask.Transformer, error) { return nil, errors.New("cannot be built") }
 	wide := upper()
 	wide.Fits = func(_ mask.Params, c mask.Column) error { return mask.FitsChars(10, c) }
 	for _, c := range []struct {
@@ -67,10 +70,11 @@ func TestBuildChecksItsPlace(t *testing.T) {
 		{upper(), mask.Config{Identity: "i", Column: text}, mask.Deps{}, "no key epoch"},
 		{upper(), mask.Config{Identity: "i", Column: mask.Column{Kind: mask.KindInt4}}, deps, "int4 column"},
 		{subject, mask.Config{Identity: "i", Column: text}, deps, "needs a subject"},
+		{broken, mask.Config{Identity: "i", Column: text}, deps, "cannot be built"},
 		{wide, mask.Config{Identity: "i", Column: mask.Column{Kind: mask.KindText, MaxChars: 9}}, deps, "up to 10 characters, but the column holds 9"},
 	} {
-		if _, err := c.spec.Build(c.cfg, c.deps); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%v, want %q", err, c.want)
+		if _, err := c.spec.Build(c.cfg, c.deps); err == nil || !strings.Contains(err.Error(), c.want) || !fault.Is(err, fault.Permanent) {
+			t.Errorf("%v, want a permanent fault with %q", err, c.want)
 		}
 	}
 }

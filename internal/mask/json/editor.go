@@ -341,7 +341,7 @@ func (e *editor) act(dst []byte, what action, raw []byte, kind leafKind, reason 
 	}
 	at := e.location()
 	if reason == nil {
-		return dst, &mask.UnknownPathError{Path: at, Type: kind.String()}
+		return dst, fault.Wrap(fault.Permanent, &mask.UnknownPathError{Path: at, Type: kind.String()})
 	}
 	return dst, fault.New(fault.Permanent, "mask.invalid", "%s: %s", at, reason.Error())
 }

@@ -174,7 +174,7 @@ func TestLeafWithoutRuleStopsTheRun(t *testing.T) {
 	} {
 		_, err := tr.Transform(nil, mask.Text([]byte(in)), &mask.Record{})
 		var unknown *mask.UnknownPathError
-		if !errors.As(err, &unknown) || *unknown != want {
+		if !errors.As(err, &unknown) || *unknown != want || !fault.Is(err, fault.Permanent) {
 			t.Errorf("%s: %v, want %v", in, err, &want)
 		}
 	}
@@ -262,6 +262,26 @@ func FuzzDocument(f *testing.F) {
 		}
 		if out, err = redact.Transform(nil, mask.Text([]byte(s)), nil); err != nil || !stdjson.Valid(out) {
 			t.Fatalf("%q became %q, %v", s, out, err)
+		}
+	})
+}
+
+// FuzzPath checks that a path is refused with its place or gives a mask that works.
+func FuzzPath(f *testing.F) {
+	for _, s := range []string{"$", "$.a.b[*].c", "$.**.x", `$["odd \" key"](json).*`, "$.", "$[", `$["`, "$(json)"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		tr, err := tryBuild(map[string]any{"rules": []any{rule(path, "text")}, "onUnknown": "redact"})
+		if err != nil {
+			if !strings.Contains(err.Error(), "params.rules[0]") {
+				t.Fatal(err)
+			}
+			return
+		}
+		in := `{"a":{"b":[{"c":"{\"d\":1}"}]}}`
+		if out, err := tr.Transform(nil, mask.Text([]byte(in)), nil); err != nil || !stdjson.Valid(out) {
+			t.Fatalf("%s: %s, %v", path, out, err)
 		}
 	})
 }
