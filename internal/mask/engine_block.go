@@ -248,17 +248,10 @@ func (r *runner) block(b *block) {
 		end := bytes.IndexByte(in, '\n')
 		b.rows++
 		out, err := r.mask(b.out, in[:end])
-		var cell *CellError
-		switch {
-		case err == nil:
+		if err == nil {
 			b.out = out
-		case errors.Is(err, errUnmasked):
-			b.err = err
-		default:
-			if errors.As(err, &cell) {
-				cell.Row = b.rows
-			}
-			b.err = err
+		} else if b.err = err; !errors.Is(err, errUnmasked) {
+			locate(err, b.rows)
 			return
 		}
 		in = in[end+1:]
@@ -268,5 +261,13 @@ func (r *runner) block(b *block) {
 	}
 	if cap(r.escaped) > keepCapacity {
 		r.escaped = nil
+	}
+}
+
+// locate completes an error with the ordinal of its row.
+func locate(err error, row int64) {
+	var cell *CellError
+	if errors.As(err, &cell) {
+		cell.Row = row
 	}
 }
