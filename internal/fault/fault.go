@@ -36,9 +36,7 @@ type Error struct {
 	Class Class
 	Code  string // stable and dotted, for example "secret.missing"; may be empty
 	Hint  string // what a person should do next; may be empty
-	// Details list what is wrong where there is much, as JSON; never a value of the data. May be empty.
-	Details []byte
-	Err     error
+	Err   error
 }
 
 // Error returns the text of the wrapped error; class, code and hint are for programs and for the CLI's rendering.
@@ -93,21 +91,6 @@ func CodeOf(err error) string {
 		err = e.Err
 	}
 	return ""
-}
-
-// DetailsOf returns the outermost details in err's chain, or nil.
-func DetailsOf(err error) []byte {
-	for err != nil {
-		var e *Error
-		if !errors.As(err, &e) {
-			return nil
-		}
-		if len(e.Details) > 0 {
-			return e.Details
-		}
-		err = e.Err
-	}
-	return nil
 }
 
 // HintOf returns the outermost hint in err's chain, or "".

@@ -50,9 +50,17 @@ func refusal(err error) error {
 	}
 	f := fault.New(fault.Permanent, CodeUnclassified, "the masking policy does not say what happens to %d places of the capture; nothing was written: %w", len(unclassified), err).
 		WithHint("add a rule for each; the run's unclassified.json lists them and its policy patch proposes rules")
-	f.Details = unclassifiedDetails(unclassified)
-	return f
+	return &unclassifiedError{error: f, details: unclassifiedDetails(unclassified)}
 }
+
+// unclassifiedError carries the places into the fact: see stage.Detailer.
+type unclassifiedError struct {
+	error
+	details json.RawMessage
+}
+
+func (e *unclassifiedError) Unwrap() error            { return e.error }
+func (e *unclassifiedError) Details() json.RawMessage { return e.details }
 
 // CodeUnclassified is the code of the fault that stops a run whose policy does not say what happens to everything.
 const CodeUnclassified = "mask.unclassified"
