@@ -33,11 +33,11 @@ func newLocation(t testing.TB, trust artifact.Trust) *location {
 
 func newLocationIn(t testing.TB, trust artifact.Trust, store blob.Store) *location {
 	t.Helper()
-	private, err := artifact.GenerateLocationKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := artifact.GenerateWriterKey()
+	return newLocationWith(t, trust, store, must(t, artifact.GenerateLocationKey), artifact.GenerateWriterKey())
+}
+
+func newLocationWith(t testing.TB, trust artifact.Trust, store blob.Store, private *artifact.PrivateKey, w *artifact.WriterKey) *location {
+	t.Helper()
 	l := &location{
 		trust: trust, store: store,
 		all:     artifact.Keys{Private: private, Writer: w},
@@ -77,6 +77,38 @@ func (l *location) open(t testing.TB, k artifact.Keys) *artifact.Repository {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// over opens the repository as a capturer does, through another store.
+func (l *location) over(t testing.TB, store blob.Store) *artifact.Repository {
+	t.Helper()
+	r, err := artifact.Open(t.Context(), blob.NewBucket(store, "app"), l.config(), l.writer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func must[T any](t testing.TB, f func() (T, error)) T {
+	t.Helper()
+	v, err := f()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func mustBody(t testing.TB, r *artifact.Repository, id artifact.ID, trusted artifact.Trusted) artifact.Body {
+	t.Helper()
+	m, err := r.Manifest(t.Context(), id, trusted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := m.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func (l *location) id(t testing.TB, name string) artifact.ID {
