@@ -51,8 +51,10 @@ type Subscriber struct {
 	log     *zap.Logger
 	decode  func(natsjs.Msg) (*message.Message, error)
 	closing chan struct{}
-	mu      sync.Mutex // orders slots.Add before the Wait of Close
+	abandon chan struct{} // closed when the grace period is over
+	mu      sync.Mutex    // orders slots.Add before the Wait of Close
 	closed  bool
+	giveUp  sync.Once
 	slots   sync.WaitGroup
 }
 
@@ -67,7 +69,7 @@ func NewSubscriber(cfg SubscriberConfig, deps SubscriberDeps) *Subscriber {
 	if cfg.Heartbeat <= 0 {
 		cfg.Heartbeat = bus.Heartbeat
 	}
-	return &Subscriber{cfg: cfg, js: deps.JetStream, log: deps.Log, decode: decode, closing: make(chan struct{})}
+	return &Subscriber{cfg: cfg, js: deps.JetStream, log: deps.Log, decode: decode, closing: make(chan struct{}), abandon: make(chan struct{})}
 }
 
 // Subscribe delivers the messages of the durable consumer called topic until ctx ends or Close is called. The context of
@@ -105,7 +107,8 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	return out, nil
 }
 
-// Close stops pulling, ends the contexts of the messages in work and waits for their handlers, at most for the grace period.
+// Close stops pulling, ends the contexts of the messages in work and waits for their handlers. After the grace period it
+// gives them up and returns an error: their messages go to other workers after AckWait.
 func (s *Subscriber) Close() error {
 	s.mu.Lock()
 	if !s.closed {
@@ -125,6 +128,8 @@ func (s *Subscriber) Close() error {
 	case <-done:
 		return nil
 	case <-grace.C:
+		s.giveUp.Do(func() { close(s.abandon) })
+		<-done
 		return fault.New(fault.Transient, "bus.drain", "close the subscriber: handlers still run after %s", s.cfg.Grace)
 	}
 }
@@ -198,6 +203,8 @@ func (s *Subscriber) deliver(ctx context.Context, log *zap.Logger, m natsjs.Msg,
 			settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Heartbeat)
 			defer cancel()
 			settled(log, "acknowledge", m.DoubleAck(settle))
+			return
+		case <-s.abandon:
 			return
 		case <-w.Nacked():
 			if ctx.Err() != nil {
