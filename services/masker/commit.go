@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/tranship/tranship/internal/artifact"
@@ -73,7 +72,7 @@ func (t *task) gather(ctx context.Context, p plan, raw dataservice.Content, prog
 		masked.Units = make([]dataservice.Captured, len(c.Units))
 		content.Components = append(content.Components, masked)
 	}
-	masking := Masking{Statement: program.Statement()}
+	masking := mask.Made{Statement: program.Statement()}
 	for i, item := range t.job.Command.Outcomes {
 		var result bundleResult
 		if err := t.masked.Load(ctx, item.Ref, item.Digest, &result); err != nil {
@@ -86,7 +85,7 @@ func (t *task) gather(ctx context.Context, p plan, raw dataservice.Content, prog
 			content.Components[ref.Component].Units[ref.Unit] = result.Units[j]
 		}
 		for _, r := range result.Reports {
-			masking.add(r)
+			masking.Add(r)
 		}
 		stats = stats.Add(item.Stats)
 	}
@@ -96,16 +95,6 @@ func (t *task) gather(ctx context.Context, p plan, raw dataservice.Content, prog
 	}
 	content.Masking = encoded
 	return content, stats, nil
-}
-
-// add merges the report of a unit into that of its object.
-func (m *Masking) add(r mask.UnitReport) {
-	i := slices.IndexFunc(m.Units, func(u mask.UnitReport) bool { return r.Object != "" && u.Object == r.Object })
-	if i < 0 {
-		m.Units = append(m.Units, r)
-		return
-	}
-	m.Units[i].Merge(r)
 }
 
 // Scan is what the verifier found, as the scan's outcome carries it.

@@ -166,9 +166,3 @@ func schemas(content dataservice.Content) []mask.ComponentSchema {
 	}
 	return out
 }
-
-// Masking is what a masked capture's content says of how it came to be.
-type Masking struct {
-	Statement mask.Statement    `json:"statement"`
-	Units     []mask.UnitReport `json:"units"` // added up per object
-}

@@ -1,0 +1,151 @@
+package restorer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tranship/tranship/internal/dataservice"
+	"github.com/tranship/tranship/internal/failpoint"
+	"github.com/tranship/tranship/internal/stage"
+	"github.com/tranship/tranship/pkg/events"
+)
+
+// restore puts one component in place, sealed. Progress is kept in the target itself, with the fence: a successor finds
+// what is done and does the rest.
+func (p *place) restore(ctx context.Context, report func(stage.Progress)) (events.Outcome, error) {
+	c, err := p.component(ctx)
+	if err != nil {
+		return events.Outcome{}, err
+	}
+	t, err := p.target(c)
+	if err != nil {
+		return events.Outcome{}, err
+	}
+	driver, config, err := p.driver(t)
+	if err != nil {
+		return events.Outcome{}, err
+	}
+	target, err := driver.Target(ctx, config, p.restoring(p.at.Run, p.fence), p.deps.Targets)
+	if err != nil {
+		return events.Outcome{}, fmt.Errorf("component %s: %w", c.Name, err)
+	}
+	defer target.Close()
+	progress := newProgress(report, c)
+	open := p.opener(progress)
+	if err := target.Prepare(ctx, c, open); err != nil {
+		return events.Outcome{}, fmt.Errorf("component %s: prepare the target: %w", c.Name, err)
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(p.config.Workers)
+	for _, u := range c.Units {
+		g.Go(func() error {
+			done, err := target.Restore(gctx, u, open)
+			if err != nil {
+				return fmt.Errorf("component %s: restore unit %s of %s: %w", c.Name, u.Unit.ID, u.Unit.Object, err)
+			}
+			progress.unit(u, done)
+			if done {
+				failpoint.Hit(failpoint.UnitDone)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return events.Outcome{}, err
+	}
+	progress.note("building indexes and constraints")
+	if err := target.Finish(ctx, c, open); err != nil {
+		return events.Outcome{}, fmt.Errorf("component %s: finish: %w", c.Name, err)
+	}
+	out := events.Outcome{Stats: events.Stats{Items: int64(len(c.Units))}}
+	for _, u := range c.Units {
+		out.Stats.Rows += u.Measure.Rows
+		out.Stats.Bytes += u.Artifact.Bytes
+	}
+	p.deps.Log.Info("component restored", zap.String("component", c.Name), zap.Int64("units", out.Stats.Items),
+		zap.Int64("rows", out.Stats.Rows), zap.Int64("bytes", out.Stats.Bytes))
+	return out, nil
+}
+
+// opener opens the streams of the capture; what is read counts as progress.
+func (p *place) opener(progress *progress) dataservice.OpenUnit {
+	return func(ctx context.Context, c dataservice.Captured) (io.ReadCloser, error) {
+		r, err := p.loc.Repo.OpenStream(ctx, p.manifest.ID(), c.Artifact)
+		if err != nil {
+			return nil, err
+		}
+		return &counted{ReadCloser: r, progress: progress}, nil
+	}
+}
+
+// sum is the commit of a restore step: nothing is published before it is verified.
+func (p *place) sum() events.Outcome {
+	out := events.Outcome{Capture: p.assigned.Input}
+	for _, item := range p.assigned.Outcomes {
+		out.Stats = out.Stats.Add(item.Stats)
+	}
+	return out
+}
+
+// counted counts what is read.
+type counted struct {
+	io.ReadCloser
+	progress *progress
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	c.progress.read(int64(n))
+	return n, err
+}
+
+// progress adds up what all units have read and written.
+type progress struct {
+	report func(stage.Progress)
+	total  stage.Progress
+	bytes  atomic.Int64
+	rows   atomic.Int64
+	text   atomic.Pointer[string]
+}
+
+func newProgress(report func(stage.Progress), c dataservice.Component) *progress {
+	p := &progress{report: report}
+	for _, u := range c.Units {
+		p.total.BytesTotal += u.Artifact.Bytes
+		p.total.RowsTotal += u.Measure.Rows
+	}
+	return p
+}
+
+func (p *progress) read(n int64) {
+	p.bytes.Add(n)
+	p.tell()
+}
+
+// unit counts the rows of a unit that is in place; the bytes of one that was there already were not read.
+func (p *progress) unit(u dataservice.Captured, done bool) {
+	p.rows.Add(u.Measure.Rows)
+	if !done && u.Unit.Format != dataservice.SQL {
+		p.bytes.Add(u.Artifact.Bytes)
+	}
+	p.tell()
+}
+
+func (p *progress) note(text string) {
+	p.text.Store(&text)
+	p.tell()
+}
+
+func (p *progress) tell() {
+	now := p.total
+	now.Bytes, now.Rows = min(p.bytes.Load(), p.total.BytesTotal), p.rows.Load()
+	if text := p.text.Load(); text != nil {
+		now.Note = *text
+	}
+	p.report(now)
+}
