@@ -1,0 +1,135 @@
+package leak
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// minChars is the length from which a value is worth looking for: shorter ones are everywhere.
+const minChars = 5
+
+// maxWords is how many words a piece of free text may have.
+const maxWords = 3
+
+// longIdentifier is the length from which an identifier is looked for in columns of other classes too.
+const longIdentifier = 9
+
+// plain appends a value's form for comparisons: lower case, without white space at its ends. It returns nil for values that
+// are too short.
+func plain(dst, value []byte) []byte {
+	value = bytes.TrimSpace(value)
+	if utf8.RuneCount(value) < minChars {
+		return nil
+	}
+	dst = dst[:0]
+	for i, c := range value {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			dst = append(dst, c+'a'-'A')
+		case c >= utf8.RuneSelf:
+			return append(dst, bytes.ToLower(value[i:])...)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// digits appends the digits of a value that is written like a number of some kind, or returns nil.
+func digits(dst, value []byte) []byte {
+	dst = dst[:0]
+	for _, c := range value {
+		switch {
+		case c >= '0' && c <= '9':
+			dst = append(dst, c)
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= utf8.RuneSelf, c == '@':
+			return nil
+		}
+	}
+	if len(dst) < minChars {
+		return nil
+	}
+	return dst
+}
+
+// pieces calls yield for the words of a text and for runs of up to maxWords of them. Punctuation at the ends of a piece does
+// not belong to it.
+func pieces(text []byte, yield func([]byte)) {
+	var starts [maxWords]int
+	words := 0
+	for i := 0; i < len(text); {
+		for i < len(text) && separates(text[i]) {
+			i++
+		}
+		if i == len(text) {
+			return
+		}
+		start := i
+		for i < len(text) && !separates(text[i]) {
+			i++
+		}
+		copy(starts[1:], starts[:maxWords-1])
+		starts[0] = start
+		words++
+		for n := range min(words, maxWords) {
+			piece := bytes.Trim(text[starts[n]:i], ".,;:!?'()[]{}<>\"`*")
+			if len(piece) >= minChars {
+				yield(piece)
+			}
+		}
+	}
+}
+
+func separates(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '"' || c == '<' || c == '>' || c == '|' || c == '='
+}
+
+// addresses calls yield for the domain of each e-mail address in a text.
+func addresses(text []byte, yield func(domain []byte)) {
+	for {
+		at := bytes.IndexByte(text, '@')
+		if at < 0 {
+			return
+		}
+		local, after := text[:at], text[at+1:]
+		end := 0
+		for end < len(after) && (isAlphanumeric(after[end]) || after[end] == '.' || after[end] == '-') {
+			end++
+		}
+		domain := bytes.Trim(after[:end], ".-")
+		if dot := bytes.LastIndexByte(domain, '.'); dot > 0 && len(domain)-dot > 2 && isLetter(domain[len(domain)-1]) &&
+			len(local) > 0 && (isAlphanumeric(local[len(local)-1]) || bytes.IndexByte([]byte("._%+-"), local[len(local)-1]) >= 0) {
+			yield(domain)
+		}
+		text = after
+	}
+}
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+func isAlphanumeric(c byte) bool { return isLetter(c) || c >= '0' && c <= '9' }
+
+// reserved reports whether a domain can never receive mail (RFC 2606, RFC 6761).
+func reserved(domain []byte) bool {
+	d := bytes.ToLower(domain)
+	for _, end := range []string{"example", "test", "invalid", "localhost", "example.com", "example.net", "example.org"} {
+		if string(d) == end || bytes.HasSuffix(d, []byte("."+end)) {
+			return true
+		}
+	}
+	return false
+}
+
+// crossedOut reports whether a value says nothing: only x and white space, or what stands for a redacted value of a type
+// without room for them.
+func crossedOut(value []byte) bool {
+	if len(bytes.Trim(value, "x \t\r\n")) == 0 {
+		return true
+	}
+	switch string(value) {
+	case "0", "f", "null", "1970-01-01", "1970-01-01 00:00:00", "1970-01-01 00:00:00+00", `\x`, "00000000-0000-0000-0000-000000000000",
+		"infinity", "-infinity", "0000-00-00":
+		return true
+	}
+	return false
+}
