@@ -1,14 +1,16 @@
 package artifact
 
 import (
+	"bytes"
+	"crypto/hmac"
 	"crypto/hpke"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-
-	"github.com/zeebo/blake3"
 
 	"github.com/tranship/tranship/internal/fault"
 )
@@ -22,7 +24,7 @@ const (
 // fingerprintSize is the length in bytes of what people compare.
 const fingerprintSize = 8
 
-var errSecretKey = errors.New("a secret key cannot be encoded; use Bytes or Reveal where it is meant to go")
+var errSecretKey = errors.New("a secret key cannot be encoded; use Bytes where it is meant to go")
 
 // PublicKey is the public half of a location's key pair: what is sealed to it opens only with the PrivateKey. Its bytes
 // are the HPKE number of its key encapsulation, big-endian in two bytes, and the serialized key.
@@ -44,38 +46,33 @@ func NewPublicKey(raw []byte) (PublicKey, error) {
 	return PublicKey{key: key, raw: append([]byte{}, raw...)}, nil
 }
 
-// ParsePublicKey reads the text form, tspub1….
-func ParsePublicKey(text string) (PublicKey, error) {
-	raw, err := decodeKey("public key", publicKeyPrefix, text)
-	if err != nil {
-		return PublicKey{}, err
-	}
-	return NewPublicKey(raw)
-}
-
 // IsZero reports whether there is no key.
 func (p PublicKey) IsZero() bool { return p.key == nil }
 
 // Bytes returns a copy of the key.
 func (p PublicKey) Bytes() []byte { return append([]byte{}, p.raw...) }
 
-// String returns the text form.
-func (p PublicKey) String() string {
-	if p.IsZero() {
-		return ""
-	}
-	return encodeKey(publicKeyPrefix, p.raw)
+// Fingerprint returns 16 hex digits that name the key pair. They are what `tranship keys show` prints.
+func (p PublicKey) Fingerprint() string {
+	// An X25519 key is named without its number, which its text form does not have.
+	return publicFingerprint("tspub1", bytes.TrimPrefix(p.raw, []byte{kemX25519 >> 8, kemX25519 & 0xff}))
 }
 
-// Fingerprint returns 16 hex digits that name the key pair.
-func (p PublicKey) Fingerprint() string { return fingerprint("public key", p.raw) }
+// String names the key.
+func (p PublicKey) String() string { return "public key " + p.Fingerprint() }
 
-// MarshalText returns the text form.
-func (p PublicKey) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+// MarshalText writes the bytes as base64.
+func (p PublicKey) MarshalText() ([]byte, error) {
+	return []byte(base64.StdEncoding.EncodeToString(p.raw)), nil
+}
 
-// UnmarshalText reads the text form.
-func (p *PublicKey) UnmarshalText(b []byte) (err error) {
-	*p, err = ParsePublicKey(string(b))
+// UnmarshalText reads what MarshalText wrote.
+func (p *PublicKey) UnmarshalText(b []byte) error {
+	raw, err := base64.StdEncoding.Strict().DecodeString(string(b))
+	if err != nil {
+		return fault.New(fault.Permanent, "key.invalid", "public key: %w", err)
+	}
+	*p, err = NewPublicKey(raw)
 	return err
 }
 
@@ -125,15 +122,6 @@ func wrapPrivateKey(id uint16, key hpke.PrivateKey) (*PrivateKey, error) {
 	return &PrivateKey{key: key, public: public}, nil
 }
 
-// ParsePrivateKey reads what Reveal returned.
-func ParsePrivateKey(text string) (*PrivateKey, error) {
-	raw, err := decodeKey("private key", privateKeyPrefix, text)
-	if err != nil {
-		return nil, err
-	}
-	return NewPrivateKey(raw)
-}
-
 // Public returns the public half.
 func (p *PrivateKey) Public() PublicKey { return p.public }
 
@@ -144,15 +132,6 @@ func (p *PrivateKey) Bytes() ([]byte, error) {
 		return nil, fmt.Errorf("encode a private key: %w", err)
 	}
 	return append(binary.BigEndian.AppendUint16(nil, p.key.KEM().ID()), b...), nil
-}
-
-// Reveal returns the secret key as text.
-func (p *PrivateKey) Reveal() (string, error) {
-	b, err := p.Bytes()
-	if err != nil {
-		return "", err
-	}
-	return encodeKey(privateKeyPrefix, b), nil
 }
 
 // String names the key without showing it.
@@ -205,23 +184,15 @@ func NewWriterKey(raw []byte) (*WriterKey, error) {
 	return &WriterKey{b: [keySize]byte(raw)}, nil
 }
 
-// ParseWriterKey reads what Reveal returned.
-func ParseWriterKey(text string) (*WriterKey, error) {
-	raw, err := decodeKey("writer key", writerKeyPrefix, text)
-	if err != nil {
-		return nil, err
-	}
-	return NewWriterKey(raw)
-}
-
 // Bytes returns the secret key itself, for a key file.
 func (w *WriterKey) Bytes() []byte { return append([]byte{}, w.b[:]...) }
 
-// Reveal returns the secret key as text.
-func (w *WriterKey) Reveal() string { return encodeKey(writerKeyPrefix, w.b[:]) }
-
-// Fingerprint returns 16 hex digits that name the key and tell nothing else of it.
-func (w *WriterKey) Fingerprint() string { return fingerprint("writer key", w.b[:]) }
+// Fingerprint returns 16 hex digits that name the key and tell nothing else of it. They are what `tranship keys show` prints.
+func (w *WriterKey) Fingerprint() string {
+	mac := hmac.New(sha256.New, w.b[:])
+	mac.Write([]byte("TRANSHIP-WRITER-KEY-1 id"))
+	return hex.EncodeToString(mac.Sum(nil)[:fingerprintSize])
+}
 
 // String names the key without showing it.
 func (w *WriterKey) String() string { return "[writer key " + w.Fingerprint() + "]" }
@@ -258,8 +229,7 @@ func (k Keys) public() (PublicKey, error) {
 	return derived, nil
 }
 
-func fingerprint(kind string, raw []byte) string {
-	var out [fingerprintSize]byte
-	blake3.DeriveKey("tranship 1 fingerprint of a "+kind, raw, out[:])
-	return hex.EncodeToString(out[:])
+func publicFingerprint(kind string, raw []byte) string {
+	sum := sha256.Sum256(append([]byte(kind+" id "), raw...))
+	return hex.EncodeToString(sum[:fingerprintSize])
 }

@@ -36,8 +36,11 @@ func newLocationIn(t testing.TB, trust artifact.Trust, store blob.Store) *locati
 	return newLocationWith(t, trust, store, must(t, artifact.GenerateLocationKey), artifact.GenerateWriterKey())
 }
 
-func newLocationWith(t testing.TB, trust artifact.Trust, store blob.Store, private *artifact.PrivateKey, w *artifact.WriterKey) *location {
+func newLocationWith(t testing.TB, trust artifact.Trust, store blob.Store, private *artifact.PrivateKey, w *artifact.WriterKey, prefix ...string) *location {
 	t.Helper()
+	if len(prefix) > 0 {
+		store = blob.Prefixed(store, prefix[0])
+	}
 	l := &location{
 		trust: trust, store: store,
 		all:     artifact.Keys{Private: private, Writer: w},

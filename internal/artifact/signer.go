@@ -57,15 +57,6 @@ func NewSigner(role Role, seed []byte) (*Signer, error) {
 	return &Signer{role: role, key: ed25519.NewKeyFromSeed(seed)}, nil
 }
 
-// ParseSigner reads what Reveal returned.
-func ParseSigner(role Role, text string) (*Signer, error) {
-	seed, err := decodeKey("signer", signerPrefix, text)
-	if err != nil {
-		return nil, err
-	}
-	return NewSigner(role, seed)
-}
-
 // Role returns the role that the key signs for.
 func (s *Signer) Role() Role { return s.role }
 
@@ -76,9 +67,6 @@ func (s *Signer) Public() VerifyKey {
 
 // Bytes returns the secret seed itself, for a key file.
 func (s *Signer) Bytes() []byte { return s.key.Seed() }
-
-// Reveal returns the secret seed as text.
-func (s *Signer) Reveal() string { return encodeKey(signerPrefix, s.key.Seed()) }
 
 // String names the key without showing it.
 func (s *Signer) String() string {
@@ -97,16 +85,7 @@ func (s *Signer) MarshalText() ([]byte, error) { return nil, errSecretKey }
 // VerifyKey is the public half of a Signer.
 type VerifyKey struct{ key [ed25519.PublicKeySize]byte }
 
-// ParseVerifyKey reads the text form, tssig1….
-func ParseVerifyKey(text string) (VerifyKey, error) {
-	raw, err := decodeKey("signing key", verifyKeyPrefix, text)
-	if err != nil {
-		return VerifyKey{}, err
-	}
-	return NewVerifyKey(raw)
-}
-
-// NewVerifyKey reads what Bytes returned.
+// NewVerifyKey reads what Bytes returned: 32 bytes.
 func NewVerifyKey(raw []byte) (VerifyKey, error) {
 	if len(raw) != ed25519.PublicKeySize {
 		return VerifyKey{}, fault.New(fault.Permanent, "key.invalid", "signing key: it has %d bytes, want %d", len(raw), ed25519.PublicKeySize)
@@ -117,20 +96,11 @@ func NewVerifyKey(raw []byte) (VerifyKey, error) {
 // Bytes returns the 32 bytes of the key.
 func (v VerifyKey) Bytes() []byte { return append([]byte{}, v.key[:]...) }
 
-// String returns the text form.
-func (v VerifyKey) String() string { return encodeKey(verifyKeyPrefix, v.key[:]) }
+// String names the key.
+func (v VerifyKey) String() string { return "signing key " + v.Fingerprint() }
 
-// Fingerprint returns 16 hex digits that name the key. It is the keyid of its signatures.
-func (v VerifyKey) Fingerprint() string { return fingerprint("signing key", v.key[:]) }
-
-// MarshalText returns the text form.
-func (v VerifyKey) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
-
-// UnmarshalText reads the text form.
-func (v *VerifyKey) UnmarshalText(b []byte) (err error) {
-	*v, err = ParseVerifyKey(string(b))
-	return err
-}
+// Fingerprint returns 16 hex digits that name the key: the keyid of its signatures, and what `tranship keys show` prints.
+func (v VerifyKey) Fingerprint() string { return publicFingerprint("tssig1", v.key[:]) }
 
 // Trusted lists the keys whose signatures count, by role.
 type Trusted map[Role][]VerifyKey
