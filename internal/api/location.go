@@ -72,19 +72,21 @@ const (
 
 // Signer is a key whose signature is trusted for one role.
 type Signer struct {
-	Role      SignerRole `json:"role" jsonschema:"enum=capturer,enum=masker,enum=verifier,enum=transferer" jsonschema_description:"Service whose statements the key signs."`
+	Role      SignerRole `json:"role" jsonschema:"enum=capturer,enum=masker,enum=verifier,enum=transferer,enum=restorer" jsonschema_description:"Service whose statements the key signs."`
 	PublicKey string     `json:"publicKey" jsonschema_description:"Public key of the signer (tssig1…)."`
 }
 
 // SignerRole is the service that a signing key belongs to.
 type SignerRole string
 
-// The roles that sign manifests. A masked manifest carries the masker's signature and the verifier's.
+// The roles that sign. A masked manifest carries the masker's signature and the verifier's; a restorer signs that what it
+// restored equals the capture.
 const (
 	SignerCapturer   SignerRole = "capturer"
 	SignerMasker     SignerRole = "masker"
 	SignerVerifier   SignerRole = "verifier"
 	SignerTransferer SignerRole = "transferer"
+	SignerRestorer   SignerRole = "restorer"
 )
 
 // Default sets tenant and type.
@@ -165,7 +167,7 @@ func validateSigners(errs *FieldErrors, at string, s *LocationSpec) {
 	roles := map[SignerRole]bool{}
 	for i, signer := range s.Signers {
 		roles[signer.Role] = true
-		requireOneOf(errs, child(element(at, i), "role"), signer.Role, SignerCapturer, SignerMasker, SignerVerifier, SignerTransferer)
+		requireOneOf(errs, child(element(at, i), "role"), signer.Role, SignerCapturer, SignerMasker, SignerVerifier, SignerTransferer, SignerRestorer)
 		requirePublicKey(errs, child(element(at, i), "publicKey"), signer.PublicKey, keyfile.ParseSigningPublic)
 	}
 	duplicates(s.Signers, func(s Signer) Signer { return s }, func(i, first int) {
