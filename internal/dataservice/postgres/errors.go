@@ -49,7 +49,7 @@ func classify(err error) error {
 	case stateObjectInUse, stateDeadlock, "40001", stateQueryCanceled:
 		return fault.Wrap(fault.Transient, err)
 	case stateNoPrivilege:
-		return (&fault.Error{Class: fault.Denied, Code: "postgres.denied", Err: err}).WithHint("capturing needs SELECT on every table and sequence and BYPASSRLS where row security applies; restoring needs CREATEDB")
+		return (&fault.Error{Class: fault.Denied, Code: "postgres.denied", Err: err}).WithHint("capturing needs SELECT on every table and sequence, and BYPASSRLS where row security applies; restoring needs CREATEDB")
 	case stateNoDatabase:
 		return fault.Wrap(fault.NotFound, err)
 	case "53100":

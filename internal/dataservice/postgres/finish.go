@@ -246,7 +246,7 @@ func (t *target) analyze(ctx context.Context, c *dataservice.Catalogue) error {
 		}
 		group.Go(func() error {
 			return t.withSession(ctx, func(conn *pgx.Conn) error {
-				_, err := t.progress.step(ctx, conn, stepAnalyze+"/"+o.ID, func() error {
+				_, err := t.progress.step(ctx, conn, fmt.Sprintf("%s/%05d", stepAnalyze, i), func() error {
 					return run(ctx, conn, "ANALYZE "+qualified(o.Schema, o.Name))
 				})
 				if err != nil {

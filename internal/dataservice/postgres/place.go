@@ -27,8 +27,9 @@ type place struct {
 	run      string
 }
 
-// marker is the setting of a database that says which run published it. It tells an own database from somebody else's.
-const marker = "tranship.run"
+// marker begins the comment of a database that says which run published it. It tells an own database from somebody else's,
+// and is what an owner without further privileges may set.
+const marker = "restored by Tranship in run "
 
 func openPlace(ctx context.Context, raw json.RawMessage, r dataservice.Restoring, d dataservice.Deps) (place, error) {
 	e, err := resolve(ctx, raw, d)
@@ -98,9 +99,9 @@ type database struct {
 
 func lookUp(ctx context.Context, conn *pgx.Conn, name string) (database, error) {
 	var d database
-	var settings []string
-	err := conn.QueryRow(ctx, `SELECT coalesce(s.setconfig, '{}') FROM pg_catalog.pg_database d
-		LEFT JOIN pg_catalog.pg_db_role_setting s ON s.setdatabase = d.oid AND s.setrole = 0 WHERE d.datname = $1`, name).Scan(&settings)
+	var comment string
+	err := conn.QueryRow(ctx, `SELECT coalesce(pg_catalog.shobj_description(d.oid, 'pg_database'), '')
+		FROM pg_catalog.pg_database d WHERE d.datname = $1`, name).Scan(&comment)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return d, nil
 	}
@@ -108,10 +109,8 @@ func lookUp(ctx context.Context, conn *pgx.Conn, name string) (database, error) 
 		return d, fmt.Errorf("look up database %s: %w", quoteIfNeeded(name), err)
 	}
 	d.exists = true
-	for _, s := range settings {
-		if run, ok := strings.CutPrefix(s, marker+"="); ok {
-			d.run = run
-		}
+	if run, ok := strings.CutPrefix(comment, marker); ok {
+		d.run = run
 	}
 	return d, nil
 }

@@ -41,8 +41,12 @@ const (
 	unitPost = "post"
 )
 
-// oldest is the lowest major version of a server that the driver works with.
-const oldest = 13
+// Major versions of servers: the oldest that the driver works with, and the first that reads a range of blocks without
+// reading the whole table.
+const (
+	oldest     = 13
+	rangedFrom = 14
+)
 
 // config is the driver's part of a component.
 type config struct {

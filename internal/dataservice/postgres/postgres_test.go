@@ -1,4 +1,4 @@
-package postgres_test
+package postgres
 
 import (
 	"encoding/json"
@@ -8,12 +8,11 @@ import (
 	"testing"
 
 	"github.com/tranship/tranship/internal/dataservice/drivertest"
-	"github.com/tranship/tranship/internal/dataservice/postgres"
 )
 
 func TestConformance(t *testing.T) {
 	source := newDatabase(t, hostile)
-	drivertest.Run(t, postgres.Spec, drivertest.Harness{
+	drivertest.Run(t, Spec, drivertest.Harness{
 		Source: configFor(server.DSN(source)),
 		Target: func(t *testing.T) json.RawMessage { return configFor(server.DSN(newName() + " target")) },
 		Occupy: func(t *testing.T, target json.RawMessage) {

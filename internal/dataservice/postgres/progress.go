@@ -112,7 +112,7 @@ func (p progress) raise(ctx context.Context, conn *pgx.Conn, unit string) (fence
 // evict ends the sessions in which older claims work on a unit.
 func (p progress) evict(ctx context.Context, conn *pgx.Conn, unit string) error {
 	_, err := conn.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a
-		WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid()
+		WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid() AND a.usename = current_user
 		AND CASE WHEN a.application_name ~ '^tranship [0-9]{1,18} ' THEN pg_catalog.split_part(a.application_name, ' ', 2)::int8 < $1 END
 		AND pg_catalog.split_part(a.application_name, ' ', 3) = $2`, p.fence, unit)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -49,15 +48,13 @@ func (s *sandbox) inspect(ctx context.Context, c dataservice.Component, key data
 		hangUp(ctx, conn)
 		return none, err
 	}
-	block, err := strconv.ParseInt(conn.PgConn().ParameterStatus("block_size"), 10, 64)
-	if err != nil { // not among what a server reports by itself
-		err = conn.QueryRow(ctx, "SELECT pg_catalog.current_setting('block_size')::int8").Scan(&block)
-	}
-	ranged := majorOf(conn) >= 14
-	open.put(ctx, conn)
-	if err != nil {
+	ranged := majorOf(conn) >= rangedFrom
+	var block int64
+	if err := conn.QueryRow(ctx, "SELECT pg_catalog.current_setting('block_size')::int8").Scan(&block); err != nil {
+		hangUp(ctx, conn)
 		return none, fmt.Errorf("read the size of a block: %w", err)
 	}
+	open.put(ctx, conn)
 
 	columns := map[string][]string{}
 	for _, u := range c.Units {
@@ -83,7 +80,7 @@ func (s *sandbox) inspect(ctx context.Context, c dataservice.Component, key data
 		}
 		ranges := []blocks{{}}
 		if ranged {
-			ranges = cut(o.Bytes, relations[o.ID].heap, block)
+			ranges = cut(o.Bytes, relations[o.ID].heap, block, rangeBytes)
 		}
 		for _, r := range ranges {
 			group.Go(func() error {
@@ -154,18 +151,17 @@ func (s *sandbox) publish(ctx context.Context, conn *pgx.Conn) error {
 	sealed, final := quote(s.place.sandbox), quote(s.place.final)
 	// From here on no worker of the restore may write: Prepare refuses a marked database, and without the record of
 	// progress nothing else begins.
-	if err := run(ctx, conn, "ALTER DATABASE "+sealed+" SET "+quoteMarker()+" = "+literal(s.place.run)); err != nil {
+	if err := run(ctx, conn, "COMMENT ON DATABASE "+sealed+" IS "+literal(marker+s.place.run)); err != nil {
 		return fmt.Errorf("mark the database: %w", err)
 	}
-	if _, err := conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1", s.place.sandbox); err != nil {
+	if _, err := conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND usename = current_user", s.place.sandbox); err != nil {
 		return fmt.Errorf("end the sessions in the sealed database: %w", err)
 	}
 	inside, err := s.place.endpoint.database(s.place.sandbox).connect(ctx, "publish")
 	if err != nil {
 		return err
 	}
-	err = run(ctx, inside, "SET session_replication_role = replica")
-	if err == nil || stateOf(err) == stateNoPrivilege {
+	if err = silence(ctx, inside); err == nil {
 		err = run(ctx, inside, "DROP SCHEMA IF EXISTS tranship CASCADE")
 	}
 	hangUp(ctx, inside)
@@ -179,9 +175,6 @@ func (s *sandbox) publish(ctx context.Context, conn *pgx.Conn) error {
 	logf(s.deps, "postgres: published %s", s.place.endpoint)
 	return nil
 }
-
-// quoteMarker is the marker as ALTER DATABASE wants it: the parts in quotes, the dot not.
-func quoteMarker() string { return `"tranship"."run"` }
 
 // Discard drops the sealed database. It is never the published one: the names differ.
 func (s *sandbox) Discard(ctx context.Context) error {

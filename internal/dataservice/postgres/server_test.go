@@ -1,4 +1,4 @@
-package postgres_test
+package postgres
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/tranship/tranship/internal/dataservice"
 	"github.com/tranship/tranship/internal/dataservice/postgres/pgserver"
+	"github.com/tranship/tranship/internal/fault"
 )
 
 //go:embed testdata/hostile.sql
@@ -96,7 +98,8 @@ func databaseOf(t *testing.T, config json.RawMessage) string {
 	return parsed.Database
 }
 
-func connect(t *testing.T, database string) *pgx.Conn {
+// session opens a session of the test's own.
+func session(t *testing.T, database string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), running(t).DSN(database))
 	if err != nil {
@@ -109,7 +112,7 @@ func connect(t *testing.T, database string) *pgx.Conn {
 // like lists the databases whose names begin in the same way.
 func like(t *testing.T, prefix string) []string {
 	t.Helper()
-	rows, err := connect(t, "postgres").Query(t.Context(), "SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1", prefix)
+	rows, err := session(t, "postgres").Query(t.Context(), "SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1", prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,3 +146,31 @@ func dumpOf(t *testing.T, database string, args ...string) string {
 }
 
 func digestOf(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
+
+func codeOf(err error) string { return fault.CodeOf(err) }
+
+func sortedLines(s string) string {
+	lines := strings.Split(s, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(w), len(g)) {
+		if w[i] != g[i] {
+			return fmt.Sprintf("line %d: want %.200q, got %.200q", i+1, w[i], g[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
+}
+
+// openDir is a folder that the server's user can come to, also when the test runs as root.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "pg")
+}

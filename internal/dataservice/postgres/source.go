@@ -22,10 +22,10 @@ import (
 // transaction is open, other sessions and pg_dump can join.
 type source struct {
 	endpoint endpoint
-	deps     dataservice.Deps
 	sessions sessions
 	dumper   string // path of pg_dump
-	ranged   bool   // whether the server reads ranges of blocks without reading the whole table
+	grain    int64  // bytes of a range
+	ranged   bool   // whether tables are read in ranges
 	snapshot string
 	objects  map[string]*dataservice.Object
 
@@ -42,7 +42,7 @@ func openSource(ctx context.Context, raw json.RawMessage, _ int, d dataservice.D
 	if err != nil {
 		return nil, err
 	}
-	s := &source{endpoint: e, deps: d, leader: leader, ranged: majorOf(leader) >= 14}
+	s := &source{endpoint: e, leader: leader, grain: rangeBytes, ranged: majorOf(leader) >= rangedFrom}
 	s.sessions.open = s.join
 	return s, nil
 }
@@ -90,7 +90,7 @@ func (s *source) plan(ctx context.Context) (dataservice.Plan, error) {
 		FROM pg_catalog.pg_current_wal_lsn() AS l`).Scan(&block, &lsn, &timeline); err != nil {
 		return none, fmt.Errorf("read the position in the log: %w", err)
 	}
-	units, err := planUnits(&catalogue, relations, block, s.ranged)
+	units, err := planUnits(&catalogue, relations, block, s.grain, s.ranged)
 	if err != nil {
 		return none, err
 	}
@@ -100,7 +100,7 @@ func (s *source) plan(ctx context.Context) (dataservice.Plan, error) {
 	}
 	return dataservice.Plan{
 		Point: dataservice.Point{
-			Kind: "snapshot", Position: "lsn " + lsn,
+			Kind: dataservice.PointSnapshot, Position: "lsn " + lsn,
 			Details: map[string]string{"server": catalogue.Version, "timeline": timeline},
 		},
 		Catalogue: catalogue,

@@ -21,7 +21,6 @@ type target struct {
 	place    place
 	progress progress
 	workers  int
-	deps     dataservice.Deps
 	sessions sessions
 }
 
@@ -30,7 +29,7 @@ func openTarget(ctx context.Context, raw json.RawMessage, r dataservice.Restorin
 	if err != nil {
 		return nil, err
 	}
-	t := &target{place: p, progress: progress{int64(r.Fence)}, workers: max(1, r.Workers), deps: d}
+	t := &target{place: p, progress: progress{int64(r.Fence)}, workers: max(1, r.Workers)}
 	t.sessions.open = t.connect
 	return t, nil
 }
@@ -41,12 +40,26 @@ func (t *target) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Event triggers, once they are there, must not run for what the restore does; superusers can see to it.
-	if err := run(ctx, conn, "SET lock_timeout = 0; SET session_replication_role = replica"); err != nil && stateOf(err) != stateNoPrivilege {
+	// Statements that are executed side by side wait for each other.
+	err = run(ctx, conn, "SET lock_timeout = 0")
+	if err == nil {
+		err = silence(ctx, conn)
+	}
+	if err != nil {
 		hangUp(ctx, conn)
 		return nil, fmt.Errorf("set up a session: %w", err)
 	}
 	return conn, nil
+}
+
+// silence keeps event triggers, once they are there, from running for what the restore does. Only a superuser can create
+// them, and only a superuser can do this.
+func silence(ctx context.Context, conn *pgx.Conn) error {
+	err := run(ctx, conn, "SET session_replication_role = replica")
+	if stateOf(err) == stateNoPrivilege {
+		return nil
+	}
+	return err
 }
 
 // Prepare makes the sealed database, closed to everybody but its owner, and the definitions that go before the data.

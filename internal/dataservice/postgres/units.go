@@ -12,7 +12,7 @@ import (
 // A table is cut into ranges of blocks that hold about 32 to 64 MiB each, out-of-line values included.
 const (
 	rangeBytes   = 64 << 20
-	rangesAtMost = 4096 // of one table
+	rangesAtMost = 4096 // per table
 )
 
 // blocks is a range of blocks of a table: from From, up to and without To.
@@ -31,10 +31,10 @@ func (b blocks) condition() string {
 	return c
 }
 
-// cut divides a table of total bytes, of which heap lie in blocks of block bytes.
-func cut(total, heap, block int64) []blocks {
+// cut divides a table of total bytes, of which heap lie in blocks of block bytes, into ranges of at most grain bytes.
+func cut(total, heap, block, grain int64) []blocks {
 	all := heap / block
-	n := min((max(total, heap)+rangeBytes-1)/rangeBytes, all, rangesAtMost)
+	n := min((max(total, heap)+grain-1)/grain, all, rangesAtMost)
 	if n <= 1 {
 		return []blocks{{}}
 	}
@@ -49,7 +49,7 @@ func cut(total, heap, block int64) []blocks {
 
 // planUnits lists the units of a catalogue: the definitions that go before the data, the data with the largest units first,
 // the definitions that go after. Ids follow the order of the catalogue.
-func planUnits(c *dataservice.Catalogue, relations map[string]relation, block int64, ranged bool) ([]dataservice.Unit, error) {
+func planUnits(c *dataservice.Catalogue, relations map[string]relation, block, grain int64, ranged bool) ([]dataservice.Unit, error) {
 	var data []dataservice.Unit
 	for i := range c.Objects {
 		o := &c.Objects[i]
@@ -58,7 +58,7 @@ func planUnits(c *dataservice.Catalogue, relations map[string]relation, block in
 		}
 		ranges := []blocks{{}}
 		if ranged {
-			ranges = cut(o.Bytes, relations[o.ID].heap, block)
+			ranges = cut(o.Bytes, relations[o.ID].heap, block, grain)
 		}
 		for _, r := range ranges {
 			detail, err := json.Marshal(r)
