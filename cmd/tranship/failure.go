@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tranship/tranship/internal/api"
+	"github.com/tranship/tranship/internal/client"
 	"github.com/tranship/tranship/internal/fault"
 )
 
@@ -71,10 +72,11 @@ func exitCode(err error) int {
 func codeOf(err error) int {
 	var f *failure
 	var fields api.FieldErrors
+	var problem *client.Problem
 	switch {
 	case errors.As(err, &f):
 		return f.code
-	case errors.As(err, &fields):
+	case errors.As(err, &fields), errors.As(err, &problem) && len(problem.Fields) > 0:
 		return exitMisuse
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted

@@ -15,7 +15,7 @@ import (
 )
 
 // defaultServer is where "tranship up" listens when it is told nothing else.
-const defaultServer = "http://127.0.0.1:8420"
+const defaultServer = "http://127.0.0.1:7480"
 
 // envPrefix starts the name of every variable that stands for a flag.
 const envPrefix = "TRANSHIP_"
@@ -34,7 +34,7 @@ func (f *globalFlags) register(root *cobra.Command) {
 	f.output = formatTable
 	p := root.PersistentFlags()
 	p.StringVar(&f.server, "server", defaultServer, "`URL` of the gateway")
-	p.StringVar(&f.tokenFile, "token-file", "", "`file` with the token for the gateway (default $XDG_STATE_HOME/tranship/token, or ~/.local/state/tranship/token)")
+	p.StringVar(&f.tokenFile, "token-file", "", "`file` with the token for the gateway; the variable TRANSHIP_TOKEN holds the token itself (default $XDG_STATE_HOME/tranship/token, or ~/.local/state/tranship/token)")
 	p.StringVar(&f.tenant, "tenant", api.DefaultTenant, "`tenant` whose resources and runs are meant")
 	p.VarP(&f.output, "output", "o", "`format` of what is printed: table, wide, yaml or json")
 	p.BoolVar(&f.noColor, "no-color", false, "print no colours; the variable NO_COLOR does the same")
@@ -66,10 +66,16 @@ func bindEnv(cmd *cobra.Command, lookup func(string) (string, bool)) error {
 		if err := cmd.Flags().Set(f.Name, value); err != nil {
 			// The library's text repeats the value, which somebody may have meant for something secret.
 			errs = append(errs, misuse("the variable %s has a value that --%s does not take", envName(f.Name), f.Name).
-				hinted("it takes: %s", f.Usage))
+				hinted("it takes: %s", plainUsage(f)))
 		}
 	})
 	return errors.Join(errs...)
+}
+
+// plainUsage returns the help of a flag without the marks around the name of its value.
+func plainUsage(f *pflag.Flag) string {
+	_, usage := pflag.UnquoteUsage(f)
+	return usage
 }
 
 // stateDir returns where the program keeps its state: the token and, of a server without other orders, everything.
@@ -112,8 +118,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		return misuse("%v", err).hinted("see: %s --help", cmd.CommandPath())
 	}
 	if cmd.HasAvailableSubCommands() {
-		if word := firstWord(cmd, unknown.GetSpecifiedName()); word != "" {
-			return unknownCommand(cmd, word)
+		// The words that were read before the flag.
+		if words := cmd.Flags().Args(); len(words) > 0 {
+			return unknownCommand(cmd, words[0])
 		}
 	}
 	var names []string
@@ -122,15 +129,6 @@ func flagError(cmd *cobra.Command, err error) error {
 		return misuse("%v", err).hinted("did you mean --%s?", near)
 	}
 	return misuse("%v", err).hinted("see: %s --help", cmd.CommandPath())
-}
-
-// firstWord returns the first word before an unknown flag that is no flag and no value of one. The library has put the
-// words that it read so far aside.
-func firstWord(cmd *cobra.Command, _ string) string {
-	if args := cmd.Flags().Args(); len(args) > 0 {
-		return args[0]
-	}
-	return ""
 }
 
 // refuseUnknownCommands gives every command that only groups others an answer to a word that is none of them.

@@ -29,7 +29,7 @@ and the public half of a pair, which goes into resources.`,
 	return cmd
 }
 
-var signerRoles = []string{string(api.SignerCapturer), string(api.SignerMasker), string(api.SignerVerifier), string(api.SignerTransferer)}
+var signerRoles = []string{string(api.SignerCapturer), string(api.SignerMasker), string(api.SignerVerifier), string(api.SignerTransferer), string(api.SignerRestorer)}
 
 // keysWanted is what keys generate was asked for.
 type keysWanted struct {

@@ -20,7 +20,8 @@ type Main struct {
 	Env    []string    // as os.Environ returns it; the last of several equal names counts
 	Clock  clock.Clock // the wall clock when nil
 
-	flags globalFlags
+	flags   globalFlags
+	started bool // a command began its work: what fails from then on is no misuse of the command line
 }
 
 // Run runs the command that Args name and returns the exit code of the process. What went wrong is on Stderr.
@@ -34,6 +35,9 @@ func (m *Main) Run(ctx context.Context) int {
 	root.SetOut(m.Stdout)
 	root.SetErr(m.Stderr)
 	err := root.ExecuteContext(ctx)
+	if err != nil && !m.started && !isFailure(err) {
+		err = misuse("%v", err) // the library's own: a flag that is missing, two that exclude each other
+	}
 	if err != nil {
 		m.printError(err)
 	}
@@ -75,6 +79,7 @@ func (m *Main) newRootCommand() *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
+		{groupResources, []*cobra.Command{newApplyCommand(m), newGetCommand(m), newDescribeCommand(m), newDeleteCommand(m)}},
 		{groupTools, []*cobra.Command{newKeysCommand(m), newVersionCommand(m)}},
 	} {
 		for _, c := range g.commands {
@@ -86,11 +91,25 @@ func (m *Main) newRootCommand() *cobra.Command {
 	root.SetCompletionCommandGroupID(groupTools)
 	root.SetFlagErrorFunc(flagError)
 	refuseUnknownCommands(root)
+	m.announce(root)
 	return root
 }
 
 // prepare runs before every command.
 func (m *Main) prepare(cmd *cobra.Command) error { return bindEnv(cmd, m.lookupEnv) }
+
+// announce makes every command say when it begins its work.
+func (m *Main) announce(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		m.announce(c)
+	}
+	if work := cmd.RunE; work != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			m.started = true
+			return work(cmd, args)
+		}
+	}
+}
 
 // lookupEnv returns the value of a variable of the environment.
 func (m *Main) lookupEnv(name string) (string, bool) {

@@ -6,20 +6,22 @@ import (
 	"io"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/tranship/tranship/internal/client"
 )
 
 // Display shows one run. Its methods are called from one goroutine.
 type Display interface {
 	// Event takes in the next event of the run's journal.
 	Event(e event.Event) error
-	// Measure takes in what a worker says about its task.
-	Measure(m Measure)
+	// Progress takes in how far the run is between two events.
+	Progress(p client.Progress)
 	// Close ends the display and leaves its last state to be read.
 	Close()
 }
 
 // NewLines returns a display for programs: each event is written to w as one line of JSON, a CloudEvent in structured mode.
-// Measures are not written: they come as often as somebody asks for them.
+// Progress is not written: it comes as often as it is asked for, and the journal says the same in the end.
 func NewLines(w io.Writer) Display { return lines{w} }
 
 type lines struct{ w io.Writer }
@@ -34,8 +36,8 @@ func (l lines) Event(e event.Event) error {
 	return err
 }
 
-// Measure does nothing.
-func (lines) Measure(Measure) {}
+// Progress does nothing.
+func (lines) Progress(client.Progress) {}
 
 // Close does nothing.
 func (lines) Close() {}
@@ -45,6 +47,6 @@ func NewDiscard() Display { return discard{} }
 
 type discard struct{}
 
-func (discard) Event(event.Event) error { return nil }
-func (discard) Measure(Measure)         {}
-func (discard) Close()                  {}
+func (discard) Event(event.Event) error  { return nil }
+func (discard) Progress(client.Progress) {}
+func (discard) Close()                   {}

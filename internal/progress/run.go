@@ -7,6 +7,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/tranship/tranship/internal/client"
 	"github.com/tranship/tranship/pkg/events"
 )
 
@@ -28,16 +29,6 @@ const (
 
 // Ended reports whether a run in this state moves on by itself no more.
 func (s Status) Ended() bool { return s == Done || s == Failed || s == Canceled }
-
-// Measure is what a worker says about the task that it works on.
-type Measure struct {
-	Step, Task string
-	Bytes      int64
-	BytesTotal int64 // 0: not known
-	Rows       int64
-	RowsTotal  int64  // 0: not known
-	Note       string // what it waits for
-}
 
 // Run is what can be shown of a run. The zero value knows nothing yet. It is not safe for concurrent use.
 type Run struct {
@@ -70,17 +61,15 @@ type Step struct {
 	Started   time.Time
 	Ended     time.Time
 
-	planned int // work items; -1: not known
+	planned int // work items; 0: not known
 	tasks   map[string]*task
+	live    client.StepProgress // as last told; of a step that is not through
 }
 
 // task is what a display remembers of a task.
 type task struct {
-	worker  string // that holds it; empty when none does
-	claim   string
-	done    bool
-	stats   events.Stats
-	measure Measure
+	worker string // that holds it; empty when none does
+	done   bool
 }
 
 // News is something that a person wants to read even while bars move: a takeover, a retry, a restart.
@@ -157,7 +146,7 @@ func (r *Run) stepFact(now time.Time, s *Step, payload events.Payload) []News {
 	case events.StepRestarted:
 		s.Status, s.Fault = Running, &p.Reason
 		s.Restarts++
-		s.planned, s.tasks = -1, map[string]*task{}
+		s.planned, s.tasks, s.live = 0, map[string]*task{}, client.StepProgress{}
 		return news("begins again: " + p.Reason.Message)
 	case events.StepCompleted:
 		s.Status, s.Capture, s.Detail, s.Stats, s.Ended = Done, p.Capture, p.Detail, p.Stats, now
@@ -176,22 +165,23 @@ func (r *Run) stepFact(now time.Time, s *Step, payload events.Payload) []News {
 
 func (r *Run) taskFact(now time.Time, at events.Address, payload events.Payload) []News {
 	s := r.step(at.Step)
+	s.begin(now)
 	t := s.task(at.Task)
 	news := func(text string) []News { return []News{{Time: now, Step: s.Name, Text: text}} }
 	switch p := payload.(type) {
 	case events.TaskScheduled:
 		s.Waiting = p.At
-		s.Retries = s.Retries + max(0, min(1, p.Attempt-1))
+		s.Retries++
 	case events.TaskClaimed:
 		s.Waiting = time.Time{}
 		lost := t.worker
-		t.worker, t.claim = p.Worker, p.Claim
+		t.worker = p.Worker
 		if lost != "" {
 			s.Takeovers++
 			return news("task " + at.Task + ": worker lost, taken over by " + p.Worker)
 		}
 	case events.TaskCompleted:
-		t.worker, t.done, t.stats, t.measure = "", true, p.Outcome.Stats, Measure{}
+		t.worker, t.done = "", true
 		if p.Outcome.Plan != nil && at.Task == events.TaskPlan {
 			s.planned = p.Outcome.Plan.Count
 		}
@@ -208,15 +198,13 @@ func (r *Run) taskFact(now time.Time, at events.Address, payload events.Payload)
 	return nil
 }
 
-// Measure takes in what a worker says about its task. Tasks that are through are not moved back.
-func (r *Run) Measure(m Measure) {
-	if r.Status.Ended() {
-		return
-	}
-	s := r.step(m.Step)
-	if t := s.task(m.Task); !t.done {
-		t.measure = m
-		s.Note = m.Note
+// Progress takes in how far the steps are. Steps that are through are not moved back.
+func (r *Run) Progress(p client.Progress) {
+	for _, live := range p.Steps {
+		s := r.step(live.Step)
+		s.Kind = live.Kind
+		s.begin(time.Time{})
+		s.live, s.Note = live, live.Note
 	}
 }
 
@@ -233,7 +221,7 @@ func (r *Run) step(name string) *Step {
 	if s := r.Step(name); s != nil {
 		return s
 	}
-	s := &Step{Name: name, Status: Pending, planned: -1, tasks: map[string]*task{}}
+	s := &Step{Name: name, Status: Pending, tasks: map[string]*task{}}
 	r.Steps = append(r.Steps, s)
 	return s
 }
@@ -245,6 +233,13 @@ func (s *Step) task(id string) *task {
 	return s.tasks[id]
 }
 
+// begin marks a step of which only the tasks were heard as running.
+func (s *Step) begin(now time.Time) {
+	if s.Status == Pending {
+		s.Status, s.Started = Running, now
+	}
+}
+
 // Tasks returns how many work items are through and how many there are; 0 of 0 while nobody knows.
 func (s *Step) Tasks() (done, planned int) {
 	for id, t := range s.tasks {
@@ -252,36 +247,18 @@ func (s *Step) Tasks() (done, planned int) {
 			done++
 		}
 	}
-	return done, max(s.planned, 0)
+	return done, s.planned
 }
 
-// Moved returns the bytes and rows that the step has worked through, and how many there will be, 0 when not known.
-func (s *Step) Moved() (m Measure) {
-	if s.Status == Done {
-		return Measure{Bytes: s.Stats.Bytes, BytesTotal: s.Stats.Bytes, Rows: s.Stats.Rows, RowsTotal: s.Stats.Rows}
+// Moved returns how much the step has worked through, and how much there will be, 0 when not known.
+func (s *Step) Moved() client.StepProgress {
+	if s.Status != Done {
+		return s.live
 	}
-	known := s.planned > 0
-	seen := 0
-	for id, t := range s.tasks {
-		if !isWork(id) {
-			continue
-		}
-		if t.done {
-			m.Bytes, m.BytesTotal = m.Bytes+t.stats.Bytes, m.BytesTotal+t.stats.Bytes
-			m.Rows, m.RowsTotal = m.Rows+t.stats.Rows, m.RowsTotal+t.stats.Rows
-		} else {
-			m.Bytes, m.Rows = m.Bytes+t.measure.Bytes, m.Rows+t.measure.Rows
-			m.BytesTotal += max(t.measure.BytesTotal, t.measure.Bytes)
-			m.RowsTotal += max(t.measure.RowsTotal, t.measure.Rows)
-			known = known && t.measure.BytesTotal > 0
-		}
-		seen++
+	return client.StepProgress{
+		Bytes: s.Stats.Bytes, BytesTotal: s.Stats.Bytes, Rows: s.Stats.Rows, RowsTotal: s.Stats.Rows,
+		Stored: s.Stats.Stored, Skipped: s.Stats.Skipped,
 	}
-	if !known || seen < s.planned {
-		// Some task has not said yet how much it will be: a sum of the others would be too small.
-		m.BytesTotal, m.RowsTotal = 0, 0
-	}
-	return m
 }
 
 // Fraction returns how far the step is, from 0 to 1.
@@ -292,14 +269,14 @@ func (s *Step) Fraction() float64 {
 	case Pending:
 		return 0
 	}
-	if m := s.Moved(); m.BytesTotal > 0 {
-		return min(1, float64(m.Bytes)/float64(m.BytesTotal))
+	if s.live.BytesTotal > 0 {
+		return min(1, float64(s.live.Bytes)/float64(s.live.BytesTotal))
 	}
 	done, planned := s.Tasks()
 	if planned == 0 {
 		return 0
 	}
-	// Planning and commit are tasks as well: a step is not through with its last work item.
+	// A step is not through with its last work item: its commit is still to come.
 	return float64(done) / float64(planned+1)
 }
 

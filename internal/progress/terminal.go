@@ -12,6 +12,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"github.com/tranship/tranship/internal/client"
 	"github.com/tranship/tranship/internal/clock"
 )
 
@@ -57,22 +58,27 @@ type terminal struct {
 func (t *terminal) Event(e event.Event) error {
 	t.mu.Lock()
 	news := t.run.Apply(e)
-	added := t.run.Steps[len(t.drawn):]
 	t.mu.Unlock()
 	for _, n := range news {
 		t.say(n)
 	}
-	for i := range added {
-		t.add(len(t.drawn), added[i])
-	}
+	t.addNew()
 	return nil
 }
 
-// Measure implements Display.
-func (t *terminal) Measure(m Measure) {
+// addNew gives every step that has none a line. It must not hold the lock that drawing takes.
+func (t *terminal) addNew() {
+	for i := len(t.drawn); i < len(t.run.Steps); i++ {
+		t.add(i, t.run.Steps[i])
+	}
+}
+
+// Progress implements Display.
+func (t *terminal) Progress(p client.Progress) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.run.Measure(m)
+	t.run.Progress(p)
+	t.mu.Unlock()
+	t.addNew()
 }
 
 // Close draws the last state and leaves it.
@@ -191,7 +197,7 @@ func (t *terminal) facts(s *Step, now time.Time) []string {
 }
 
 // speed returns rate and time left, as far as they can be told.
-func (t *terminal) speed(s *Step, m Measure, now time.Time) []string {
+func (t *terminal) speed(s *Step, m client.StepProgress, now time.Time) []string {
 	if t.meters[s.Name] == nil {
 		t.meters[s.Name] = &meter{}
 	}
