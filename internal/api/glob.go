@@ -13,7 +13,7 @@ type globStep struct {
 	class   globClass
 	literal byte
 	repeat  bool // the state may be left without reading, and reading comes back to it
-	skip    int  // steps that may be jumped over from here, 0 for none
+	skip    int  // of a fork: how many steps the other way leads on
 }
 
 type globClass uint8
@@ -22,6 +22,7 @@ const (
 	globLiteral globClass = iota
 	globWithin            // any byte but the separator
 	globAny
+	globFork // reads nothing: goes on with the next step, or jumps
 )
 
 // The separators of names that consist of parts.
@@ -42,11 +43,11 @@ func NewGlob(pattern string, sep byte) Glob {
 			g.exact = false
 			start := i == 0 || pattern[i-1] == sep
 			i++
-			step := globStep{class: globAny, repeat: true}
 			if start && i+1 < len(pattern) && pattern[i+1] == sep {
-				step.skip = 2 // the stars and the separator behind them
+				// A step of its own: once the stars have read something, the separator behind them must be there.
+				g.steps = append(g.steps, globStep{class: globFork, skip: 3})
 			}
-			g.steps = append(g.steps, step)
+			g.steps = append(g.steps, globStep{class: globAny, repeat: true})
 		case c == '*':
 			g.exact = false
 			g.steps = append(g.steps, globStep{class: globWithin, literal: sep, repeat: true})
@@ -130,7 +131,8 @@ func (g Glob) closure(states map[int]bool) map[int]bool {
 		if g.steps[at].repeat {
 			reach(at + 1)
 		}
-		if g.steps[at].skip > 0 {
+		if g.steps[at].class == globFork {
+			reach(at + 1)
 			reach(at + g.steps[at].skip)
 		}
 	}
@@ -150,6 +152,8 @@ func (s globStep) reads(c byte) bool {
 		return c == s.literal
 	case globWithin:
 		return c != s.literal
+	case globFork:
+		return false
 	}
 	return true
 }
@@ -157,6 +161,8 @@ func (s globStep) reads(c byte) bool {
 // meets reports whether some byte is read by both.
 func (s globStep) meets(o globStep) bool {
 	switch {
+	case s.class == globFork || o.class == globFork:
+		return false
 	case s.class == globLiteral:
 		return o.reads(s.literal)
 	case o.class == globLiteral:
