@@ -3,6 +3,7 @@ package scheduler
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func newPlan(cfg Config, all *api.Set, tenant string, p events.TriggerFired, now
 	if pl.applications, err = pl.selected(p.Application); err != nil {
 		return nil, err
 	}
-	if err := pl.named().Check(now); err != nil {
+	if err := pl.check(now); err != nil {
 		return nil, fault.New(fault.Permanent, "policy.invalid", "%w", err)
 	}
 	return pl, nil
@@ -137,28 +138,47 @@ func selects(sel api.ApplicationSelector, app *api.Application) bool {
 	return sel.WithComponent == "" || slices.ContainsFunc(app.Spec.Components, func(c api.Component) bool { return c.Engine() == sel.WithComponent })
 }
 
-// named returns the policy, its applications and what its steps may refer to: a mistake elsewhere in the tenant is no
-// reason to refuse this run.
-func (p *plan) named() *api.Set {
+// check judges the policy beside everything of the tenant, and reports what concerns this run: a mistake elsewhere is no
+// reason to refuse it.
+func (p *plan) check(now time.Time) error {
 	resources := []api.Resource{p.policy}
 	for _, r := range p.set.Resources() {
-		if r.Meta().Tenant() != p.tenant {
-			continue
-		}
-		switch r := r.(type) {
-		case *api.Location, *api.Cluster:
+		if r.Meta().Tenant() == p.tenant && api.KeyOf(r) != api.KeyOf(p.policy) {
 			resources = append(resources, r)
-		case *api.MaskingPolicy:
-			if slices.ContainsFunc(p.policy.Spec.Steps, func(s api.Step) bool { return s.Mask != nil && s.Mask.Policy == r.Name }) {
-				resources = append(resources, r)
-			}
-		case *api.Application:
-			if slices.Contains(p.applications, r) || slices.Contains(p.policy.Spec.Applications.Names, r.Name) {
-				resources = append(resources, r)
-			}
 		}
 	}
-	return api.NewSet(resources...)
+	var problems api.FieldErrors
+	if err := api.NewSet(resources...).Check(now); err != nil && !errors.As(err, &problems) {
+		return err
+	}
+	concerned := p.concerned()
+	var found api.FieldErrors
+	for _, e := range problems {
+		if concerned[e.Resource] {
+			found = append(found, e)
+		}
+	}
+	return found.Err()
+}
+
+// concerned names, as a FieldError does, the resources that the run is made from.
+func (p *plan) concerned() map[string]bool {
+	names := map[string]bool{api.KindPolicy + "/" + p.policy.Name: true}
+	for _, app := range p.applications {
+		names[api.KindApplication+"/"+app.Name] = true
+	}
+	for _, s := range p.policy.Spec.Steps {
+		if l := s.Location(); l != "" {
+			names[api.KindLocation+"/"+l] = true
+		}
+		if s.Mask != nil {
+			names[api.KindMaskingPolicy+"/"+s.Mask.Policy] = true
+		}
+		if s.Restore != nil && s.Restore.From != nil {
+			names[api.KindLocation+"/"+s.Restore.From.Location] = true
+		}
+	}
+	return names
 }
 
 // definition pins the resources as they are now: a run keeps to its end what it began with.

@@ -238,6 +238,10 @@ func TestRunSurvivesTheLossOfTheWorkQueue(t *testing.T) {
 
 func TestSchedulersShareTheWorkWithoutALeader(t *testing.T) {
 	inCluster(t, func(c *cluster) {
+		c.do[events.StageCapture] = func(context.Context, string, string, int, stage.Checkpointer) error {
+			time.Sleep(10 * time.Second)
+			return nil
+		}
 		c.scheduler()
 		stop := c.scheduler()
 		c.workers()
