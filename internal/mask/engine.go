@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/tranship/tranship/internal/dataservice"
+	"github.com/tranship/tranship/internal/dataservice/copytext"
 	"github.com/tranship/tranship/internal/fault"
 )
 
@@ -17,24 +18,22 @@ const EngineVersion = 1
 
 // UnitProgram masks the stream of one unit. It is safe for concurrent use.
 type UnitProgram struct {
-	unit  dataservice.Unit
-	rows  *rowProgram  // of CopyText
-	files *fileProgram // of Tree
+	component string
+	unit      dataservice.Unit
+	rows      *rowProgram  // of CopyText
+	files     *fileProgram // of Tree
 }
 
 // RunOptions bound one run of a UnitProgram.
 type RunOptions struct {
 	// Workers is how many goroutines mask at once; 0 means 1. The output does not depend on it.
 	Workers int
-	// MaxRow is the most bytes that one row may have; 0 means 1 GiB and a bit, which is PostgreSQL's own limit. A row is held
-	// in memory twice, as captured and masked.
+	// MaxRow is the most bytes that one row may have; 0 means copytext.MaxRow. A row is held in memory a few times: as
+	// captured, without escapes, and masked.
 	MaxRow int
 	// Progress is told how many more rows or entries were written. It may be nil, and is called from one goroutine.
 	Progress func(rows int64)
 }
-
-// defaultMaxRow is the limit of one value in PostgreSQL with room for escapes of its row's other columns.
-const defaultMaxRow = 1<<30 + 1<<26
 
 // Unit returns the program for a unit of a component. A unit whose object or columns the compiler did not see is refused:
 // nothing passes that no rule was proven for.
@@ -43,7 +42,7 @@ func (p *Program) Unit(component string, u dataservice.Unit) (*UnitProgram, erro
 	if c == nil {
 		return nil, fault.New(fault.Permanent, "mask.unit", "unit %s: the policy was not compiled for a component %q", u.ID, component)
 	}
-	up := &UnitProgram{unit: u}
+	up := &UnitProgram{component: component, unit: u}
 	switch u.Format {
 	case dataservice.CopyText:
 		rows, err := p.rowProgram(c, u)
@@ -67,12 +66,12 @@ func (p *Program) Unit(component string, u dataservice.Unit) (*UnitProgram, erro
 // worthless: it is a prefix of a stream that does not exist. Errors name table, column and row, never a value.
 func (u *UnitProgram) Run(ctx context.Context, r io.Reader, w io.Writer, o RunOptions) (UnitReport, error) {
 	if o.MaxRow <= 0 {
-		o.MaxRow = defaultMaxRow
+		o.MaxRow = copytext.MaxRow
 	}
 	if o.Progress == nil {
 		o.Progress = func(int64) {}
 	}
-	report := UnitReport{Unit: u.unit.ID, Object: u.unit.Object}
+	report := UnitReport{Component: u.component, Unit: u.unit.ID, Object: u.unit.Object}
 	var err error
 	switch u.unit.Format {
 	case dataservice.CopyText:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/tranship/tranship/internal/dataservice/copytext"
 	"github.com/tranship/tranship/internal/fault"
 )
 
@@ -52,7 +53,7 @@ func (b *blockReader) next(into []byte) ([]byte, error) {
 		}
 		switch {
 		case b.err == io.EOF && len(into) > 0:
-			return into, errors.New("the last row has no newline: the stream was cut")
+			return into, copytext.ErrCut
 		case b.err != nil:
 			return into, b.err
 		case len(into)-b.lineStart(into, searched) > b.maxRow:
@@ -259,8 +260,8 @@ func (r *runner) block(b *block) {
 	if cap(r.scratch) > keepCapacity {
 		r.scratch = nil
 	}
-	if cap(r.escaped) > keepCapacity {
-		r.escaped = nil
+	if cap(r.masked) > keepCapacity {
+		r.masked = nil
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tranship/tranship/internal/api"
+	"github.com/tranship/tranship/internal/dataservice/copytext"
 	"github.com/tranship/tranship/internal/fault"
 )
 
@@ -18,7 +19,7 @@ type runner struct {
 	subject  []byte
 	siblings [][]byte // unescaped, per place
 	scratch  []byte   // the cell at hand, unescaped
-	escaped  []byte   // the masked cell, where it needs escapes
+	masked   []byte   // the cell at hand, masked and not yet escaped
 	unknown  map[string]Unclassified
 }
 
@@ -36,7 +37,6 @@ type columnCount struct {
 }
 
 var (
-	nullField   = []byte(`\N`)
 	errRedact   = errors.New("the value is not valid for its mask, and its type cannot be crossed out")
 	errInvalid  = errors.New("the value is not valid for its mask, and on_invalid is fail")
 	errNotNull  = errors.New("the mask answers NULL, but the column is NOT NULL")
@@ -58,7 +58,7 @@ func newRunner(p *rowProgram) (*runner, error) {
 		}
 		switch c.binding.act {
 		case actConst:
-			c.constant = appendEscaped(nil, c.binding.constant)
+			c.constant = copytext.Escape(nil, c.binding.constant)
 		case actMask:
 			t, err := buildTransformer(c.binding, p.deps, p.ids)
 			if err != nil {
@@ -128,26 +128,11 @@ func (r *runner) fail(c *cell, err error) error {
 	return &CellError{Object: r.program.object, Column: c.name, Err: err}
 }
 
-// split finds the fields of a row. A raw tab always separates: tabs in data are written \t.
+// split finds the fields of a row.
 func (r *runner) split(row []byte) error {
-	r.fields = r.fields[:0]
-	if len(r.cells) == 0 {
-		if len(row) > 0 {
-			return &CellError{Object: r.program.object, Err: errors.New("the table has no columns, but the row has a value")}
-		}
-		return nil
-	}
-	for {
-		i := bytes.IndexByte(row, '\t')
-		if i < 0 {
-			break
-		}
-		r.fields = append(r.fields, row[:i])
-		row = row[i+1:]
-	}
-	r.fields = append(r.fields, row)
-	if len(r.fields) != len(r.cells) {
-		return &CellError{Object: r.program.object, Err: fmt.Errorf("it has %d columns, want %d", len(r.fields), len(r.cells))}
+	r.fields = copytext.Fields(row, r.fields[:0])
+	if err := copytext.CheckFields(r.fields, len(r.cells)); err != nil {
+		return &CellError{Object: r.program.object, Err: err}
 	}
 	return nil
 }
@@ -157,61 +142,55 @@ func (r *runner) readRecord() error {
 	var err error
 	if at := r.program.subject; at >= 0 {
 		r.record.Subject = nil
-		v, buf, bad := value(r.fields[at], r.subject[:0])
-		if r.subject = buf; bad != nil {
-			return r.fail(&r.cells[at], bad)
+		var v Value
+		if v, r.scratch, err = value(r.fields[at], r.scratch); err != nil {
+			return r.fail(&r.cells[at], err)
 		}
 		// A subject that cannot be read is none: masks that need one find their value invalid.
 		if !v.Null {
-			if r.subject, err = r.program.canon(r.subject[:len(buf)], v.Raw); err == nil {
-				r.record.Subject = r.subject[len(buf):]
+			if r.subject, err = r.program.canon(r.subject[:0], v.Raw); err == nil {
+				r.record.Subject = r.subject
 			}
 		}
 	}
 	for i, at := range r.program.places {
-		if r.record.Siblings[i], r.siblings[i], err = value(r.fields[at], r.siblings[i][:0]); err != nil {
+		if r.record.Siblings[i], r.siblings[i], err = value(r.fields[at], r.siblings[i]); err != nil {
 			return r.fail(&r.cells[at], err)
 		}
 	}
 	return nil
 }
 
-// value reads a field. The value may alias the field; otherwise it was written to buf, which is returned.
+// value reads a field. The value aliases the field or buf, which is returned as it has grown.
 func value(field, buf []byte) (Value, []byte, error) {
-	at := bytes.IndexByte(field, '\\')
-	if at < 0 {
-		return Value{Raw: field}, buf, nil
+	raw, null, err := copytext.Unescape(buf, field)
+	if len(raw) > 0 && cap(raw) > cap(buf) && &raw[0] != &field[0] {
+		buf = raw
 	}
-	if len(field) == 2 && field[1] == 'N' {
-		return Null, buf, nil
-	}
-	buf, err := appendUnescaped(buf, field)
-	return Value{Raw: buf}, buf, err
+	return Value{Raw: raw, Null: null}, buf, err
 }
 
 // cell appends the masked form of one field.
 func (r *runner) cell(c *cell, out, field []byte) ([]byte, error) {
 	b := c.binding
-	isNull := len(field) == 2 && field[0] == '\\' && field[1] == 'N'
-	if isNull {
+	if copytext.IsNull(field) {
 		c.count.nullsIn++
 	}
 	switch b.act {
 	case actKeep:
-		if isNull {
+		if copytext.IsNull(field) {
 			c.count.nullsOut++
 		}
 		return append(out, field...), nil
 	case actNull:
-		c.count.nullsOut++
-		return append(out, nullField...), nil
+		return c.null(out), nil
 	case actConst:
-		if isNull {
-			return r.null(c, out)
+		if copytext.IsNull(field) {
+			return c.null(out), nil
 		}
 		return append(out, c.constant...), nil
 	}
-	v, buf, err := value(field, r.scratch[:0])
+	v, buf, err := value(field, r.scratch)
 	r.scratch = buf
 	if err != nil {
 		return out, err
@@ -219,29 +198,29 @@ func (r *runner) cell(c *cell, out, field []byte) ([]byte, error) {
 	if len(v.Raw) == 0 && !v.Null {
 		c.count.empty++
 	}
-	from := len(out)
 	if b.act == actRedact {
 		if v.Null {
-			return r.null(c, out)
+			return c.null(out), nil
 		}
 		c.count.redacted++
-		out, _ = AppendRedacted(out, v.Raw, b.kind)
-		return r.escape(out, from), nil
+		r.masked, _ = AppendRedacted(r.masked[:0], v.Raw, b.kind)
+		return copytext.Escape(out, r.masked), nil
 	}
-	masked, err := c.transformer.Transform(out, v, &r.record)
+	masked, err := c.transformer.Transform(r.masked[:0], v, &r.record)
 	if err != nil {
 		return r.outcome(c, out, v, err)
 	}
-	out = masked
-	if len(v.Raw) > 0 && bytes.Equal(out[from:], v.Raw) {
+	r.masked = masked
+	if len(v.Raw) > 0 && bytes.Equal(masked, v.Raw) {
 		c.count.identical++
 	}
-	return r.escape(out, from), nil
+	return copytext.Escape(out, masked), nil
 }
 
-func (r *runner) null(c *cell, out []byte) ([]byte, error) {
+// null appends a NULL.
+func (c *cell) null(out []byte) []byte {
 	c.count.nullsOut++
-	return append(out, nullField...), nil
+	return append(out, copytext.Null...)
 }
 
 // outcome acts on what Transform returned instead of bytes.
@@ -253,7 +232,7 @@ func (r *runner) outcome(c *cell, out []byte, v Value, err error) ([]byte, error
 		if !v.Null && !nullable {
 			return out, errNotNull
 		}
-		return r.null(c, out)
+		return c.null(out), nil
 	case errors.Is(err, ErrDrop):
 		return out, errDropped
 	case !errors.Is(err, ErrInvalid):
@@ -262,29 +241,20 @@ func (r *runner) outcome(c *cell, out []byte, v Value, err error) ([]byte, error
 	c.count.invalid++
 	switch b.onInvalid {
 	case api.OnInvalidNull:
-		return r.null(c, out)
+		return c.null(out), nil
 	case api.OnInvalidFail:
 		return out, errInvalid
 	}
-	from := len(out)
-	redacted, ok := AppendRedacted(out, v.Raw, b.kind)
+	redacted, ok := AppendRedacted(r.masked[:0], v.Raw, b.kind)
 	switch {
 	case ok:
+		r.masked = redacted
 		c.count.redacted++
-		return r.escape(redacted, from), nil
+		return copytext.Escape(out, redacted), nil
 	case nullable:
-		return r.null(c, out)
+		return c.null(out), nil
 	}
 	return out, errRedact
-}
-
-// escape escapes what stands in out from an index on, if it has to be.
-func (r *runner) escape(out []byte, from int) []byte {
-	if !needsEscape(out[from:]) {
-		return out
-	}
-	r.escaped = append(r.escaped[:0], out[from:]...)
-	return appendEscaped(out[:from], r.escaped)
 }
 
 // collect notes a path that no rule covers, and reports whether err was one: then the rest of the unit is read for more of

@@ -258,7 +258,7 @@ func TestErrorsNameThePlaceAndNoValue(t *testing.T) {
 	good := customerRow(1)
 	secret := "Geheim4711"
 	for name, tc := range map[string]struct{ row, want string }{
-		"too few columns": {secret + "\n", "public.customers, row 2: it has 1 columns, want 9"},
+		"too few columns": {secret + "\n", "public.customers, row 2: the row has 1 cells, and the table 9 columns"},
 		"cut escape":      {strings.Replace(customerRow(2), "line one", secret+`\`+"\t", 1), "row 2"},
 		"no newline":      {strings.TrimSuffix(customerRow(2), "\n") + secret, "the stream was cut"},
 		"outside domain":  {strings.Replace(customerRow(2), "2\t", "-4711\t", 1), "public.customers.id, row 2: "},

@@ -15,7 +15,7 @@ type Made struct {
 
 // Add merges the report of a unit into that of its object.
 func (m *Made) Add(r UnitReport) {
-	i := slices.IndexFunc(m.Units, func(u UnitReport) bool { return r.Object != "" && u.Object == r.Object })
+	i := slices.IndexFunc(m.Units, func(u UnitReport) bool { return r.Object != "" && u.Component == r.Component && u.Object == r.Object })
 	if i < 0 {
 		m.Units = append(m.Units, r)
 		return

@@ -10,11 +10,12 @@ import (
 
 // UnitReport is what masking one unit did, in numbers.
 type UnitReport struct {
-	Unit    string         `json:"unit"`
-	Object  string         `json:"object,omitempty"`
-	Rows    int64          `json:"rows"`              // read: rows, statements or entries
-	Dropped int64          `json:"dropped,omitempty"` // of those, left out
-	Columns []ColumnReport `json:"columns,omitempty"` // in the order of the unit
+	Component string         `json:"component"`
+	Unit      string         `json:"unit,omitempty"`
+	Object    string         `json:"object,omitempty"`
+	Rows      int64          `json:"rows"`              // read: rows, statements or entries
+	Dropped   int64          `json:"dropped,omitempty"` // of those, left out
+	Columns   []ColumnReport `json:"columns,omitempty"` // in the order of the unit
 }
 
 // ColumnReport counts what happened to the cells of a column. Rows is how many there were.

@@ -32,7 +32,9 @@ type IdentityStatement struct {
 	Mask    string `json:"mask"`
 	Version int    `json:"version"` // of the mask's formatter and dictionaries
 	// Check tells whether two processes hold the same key.
-	Check string `json:"check"`
+	Check     string         `json:"check"`
+	Params    map[string]any `json:"params,omitempty"`    // of the mask, as the policy has them; not of documents
+	Sentinels []string       `json:"sentinels,omitempty"` // values that mean nothing and are kept
 }
 
 // ComponentStatement is a component with the structure that the policy was proven against.
@@ -56,6 +58,10 @@ type ColumnStatement struct {
 	Action   string `json:"action"`
 	Identity string `json:"identity,omitempty"`
 	Mask     string `json:"mask,omitempty"`
+	// Domain is how many values the mask permutes, where its parameters tell.
+	Domain int64 `json:"domain,omitempty"`
+	// KeptPaths are the paths of a document that are kept or become a constant.
+	KeptPaths []string `json:"keptPaths,omitempty"`
 }
 
 // FilesStatement counts the files of a component.
@@ -88,7 +94,7 @@ func (p *Program) newStatement() (Statement, error) {
 	for _, name := range slices.Sorted(maps.Keys(p.identities)) {
 		id := p.identities[name]
 		s.Identities = append(s.Identities, IdentityStatement{Name: name, Mask: id.spec.Name, Version: id.spec.Version,
-			Check: p.deps.Epoch.KeyCheckValue(name, id.spec.Name)})
+			Check: p.deps.Epoch.KeyCheckValue(name, id.spec.Name), Params: id.raw, Sentinels: id.sentinels})
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.components)) {
 		c := p.components[name]
@@ -114,12 +120,16 @@ func (c *componentProgram) statement() (ComponentStatement, error) {
 		ts := TableStatement{Object: id, Dropped: t.dropped}
 		for i := range t.table.Columns {
 			b := t.bindings[t.table.Columns[i].Name]
+			if t.dropped && !t.table.Columns[i].Generated {
+				ts.Columns = append(ts.Columns, ColumnStatement{Column: t.table.Columns[i].Name, Action: "drop"})
+			}
 			if b == nil {
 				continue
 			}
 			cs := ColumnStatement{Column: b.column.Name, Action: b.act.String()}
 			if b.act == actMask {
 				cs.Identity, cs.Mask = b.identity.name, b.identity.spec.Name
+				cs.Domain, cs.KeptPaths = b.identity.domain(), b.keptPaths()
 			}
 			ts.Columns = append(ts.Columns, cs)
 		}
@@ -177,4 +187,23 @@ func (c *componentProgram) fileKeeps(policy *api.MaskingPolicy) []KeepStatement 
 
 func keepStatement(at string, k *api.Keep) KeepStatement {
 	return KeepStatement{Place: at, Reason: k.Reason, ReviewedBy: k.ReviewedBy, Expires: k.Expires}
+}
+
+// domain is how many values the mask of the identity permutes, or 0 when its parameters do not tell.
+func (id *identity) domain() int64 {
+	if !id.spec.Injective || !declares(id.spec, "min") || !declares(id.spec, "max") {
+		return 0
+	}
+	return id.params.Int("max") - id.params.Int("min") + 1
+}
+
+// keptPaths are the paths whose leaves may equal their input.
+func (b *binding) keptPaths() []string {
+	var paths []string
+	for _, path := range slices.Sorted(maps.Keys(b.leaves)) {
+		if rule := b.leaves[path]; rule.Keep != nil || rule.Const != nil {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }

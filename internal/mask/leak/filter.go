@@ -16,10 +16,10 @@ type filter struct {
 }
 
 // newFilter sizes a filter for n values within a bound of memory. Short of memory it has more false positives, which cost
-// time and change no verdict.
+// time and change no verdict. n may be a poor estimate, so there is always room for some.
 func newFilter(n, memory int64) *filter {
-	const bitsPerValue = 16
-	size := min(max(n, 1024)*bitsPerValue/8, memory) // bytes
+	const bitsPerValue, room = 16, 1 << 20
+	size := min(max(n, room)*bitsPerValue/8, memory) // bytes
 	words := 1 << bits.Len64(uint64(max(size/8, 128)-1))
 	if int64(words)*8 > max(memory, 1024) {
 		words /= 2

@@ -60,7 +60,7 @@ type Column struct {
 // Open opens a stream from its start.
 type Open func(ctx context.Context) (io.ReadCloser, error)
 
-// Unit is one stream of both captures.
+// Unit is one stream of both captures. Unit.Rows sizes the filters: give the number that was counted, if there is one.
 type Unit struct {
 	Component string
 	Unit      dataservice.Unit

@@ -100,11 +100,13 @@ func newScanner(cfg Config) (*scanner, error) {
 		s.stop[strings.ToLower(strings.TrimSpace(word))] = true
 	}
 	var strict, identifiers int64
+	unknown := false
 	for i := range cfg.Units {
 		u := &cfg.Units[i]
 		if u.Masked == nil || (u.Unit.Format == dataservice.CopyText && u.Raw == nil) {
 			return nil, fault.New(fault.Permanent, "leak.config", "unit %s of %s has no stream to read", u.Unit.ID, u.Component)
 		}
+		unknown = unknown || u.Unit.Format == dataservice.CopyText && u.Unit.Rows <= 0
 		for _, name := range u.Unit.Columns {
 			switch c := s.column(u, name); {
 			case c == nil:
@@ -116,6 +118,9 @@ func newScanner(cfg Config) (*scanner, error) {
 				identifiers += 2 * u.Unit.Rows
 			}
 		}
+	}
+	if unknown {
+		strict, identifiers = cfg.Memory, cfg.Memory
 	}
 	s.strict = newFilter(strict, cfg.Memory/2)
 	s.identifiers = newFilter(identifiers, cfg.Memory/2)
