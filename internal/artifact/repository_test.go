@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"testing"
 
@@ -242,4 +243,19 @@ func TestACommittedCaptureReadsBackWhatWasWritten(t *testing.T) {
 			}
 		})
 	}
+}
+
+// files returns the paths of all files of a tree.
+func files(t testing.TB, root fs.FS) (names []string) {
+	t.Helper()
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
