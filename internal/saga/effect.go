@@ -70,7 +70,7 @@ func Effects(before, after State, now time.Time) ([]Effect, error) {
 			t := &st.Tasks[j]
 			was := before.Task(st.Name, t.ID)
 			switch {
-			case t.Status == TaskOpen && after.Status.Active() && !(before.Status.Active() && was != nil && was.Status == TaskOpen && was.Attempt == t.Attempt):
+			case t.Status == TaskOpen && after.Status.Active() && !before.handedOut(was, t.Attempt):
 				opened, err := after.opened(i, t, now)
 				if err != nil {
 					errs = append(errs, &CommandError{Step: st.Name, Task: t.ID, Err: err})
@@ -82,6 +82,11 @@ func Effects(before, after State, now time.Time) ([]Effect, error) {
 		}
 	}
 	return effects, errors.Join(errs...)
+}
+
+// handedOut reports whether the command of an attempt was an effect of s already; t is the task then, or nil.
+func (s State) handedOut(t *Task, attempt int) bool {
+	return s.Status.Active() && t != nil && t.Status == TaskOpen && t.Attempt == attempt
 }
 
 // opened returns the deadline and the command of an open attempt.

@@ -55,7 +55,7 @@ func TestPolicyRunsFromTriggerToReadyEnvironment(t *testing.T) {
 func TestRequestForAnUnknownPolicyFailsItsRunWithTheReason(t *testing.T) {
 	inCluster(t, func(c *cluster) {
 		c.scheduler()
-		send(c, "r1", events.TriggerFired{Policy: "nigthly", Cause: events.Cause{Kind: "cli"}})
+		send(c, "r1", events.TriggerFired{Policy: "nightlies", Cause: events.Cause{Kind: "cli"}})
 		s := c.until("r1", time.Minute, is(saga.RunFailed))
 		if f := s.Failure.Error; f.Code != "policy.missing" || !strings.Contains(f.Hint, "nightly") {
 			t.Errorf("the reason is %+v, want policy.missing with a suggestion", f)
