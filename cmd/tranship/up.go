@@ -48,7 +48,7 @@ func newUpCommand(m *Main) *cobra.Command {
 				return err
 			}
 			defer func() { _ = log.Sync() }()
-			cfg.Version = version()
+			cfg.Version = buildVersion().Version
 			if cfg.KeysDir == "" {
 				cfg.KeysDir = cfg.SecretsDir
 			}
