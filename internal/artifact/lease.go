@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -189,13 +188,4 @@ func validateStream(name string) error {
 		return fault.New(fault.Permanent, "name.invalid", "stream %q: the name is reserved", name)
 	}
 	return validateName("stream", name)
-}
-
-func validatePrefixless(parts ...string) error {
-	for _, p := range parts {
-		if strings.ContainsAny(p, "/.") {
-			return fault.New(fault.Permanent, "name.invalid", "name %q: must have no slash and no dot", p)
-		}
-	}
-	return nil
 }

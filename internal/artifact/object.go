@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/zeebo/blake3"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/tranship/tranship/internal/fault"
 )
 
-// PlanKey is where the plan of a step lies. Run and step have no dot and no slash.
+// PlanKey is where the plan of a step lies.
 func PlanKey(run, step string) blob.Key { return blob.Key("t/" + run + "/" + step) }
 
 // TaskKey is where the outcome of a task lies.
@@ -79,6 +80,9 @@ func (r *Repository) GetPrivate(ctx context.Context, k blob.Key, digest Digest, 
 }
 
 func (r *Repository) putObject(ctx context.Context, k blob.Key, v any, seal func([]byte) ([]byte, error), same func(object, plain []byte) (bool, error)) (Digest, error) {
+	if err := validateStepKey(k); err != nil {
+		return Digest{}, err
+	}
 	plain, err := encodeJSON(v)
 	if err != nil {
 		return Digest{}, err
@@ -109,6 +113,19 @@ func (r *Repository) putObject(ctx context.Context, k blob.Key, v any, seal func
 		return blake3.Sum256(there), fault.New(fault.Conflict, "artifact.exists", "object %s: %w", k, ErrExists)
 	}
 	return blake3.Sum256(there), nil
+}
+
+// validateStepKey keeps what is stored for steps away from everything else.
+func validateStepKey(k blob.Key) error {
+	parts := strings.Split(string(k), "/")
+	if len(parts) != 3 || parts[0] != "t" {
+		return fault.New(fault.Permanent, "name.invalid", "key %.100q: must be made by PlanKey or TaskKey", string(k))
+	}
+	step, task, hasTask := strings.Cut(parts[2], ".")
+	if !hasTask {
+		task = step
+	}
+	return errors.Join(validateName("run", parts[1]), validateName("step", step), validateName("task", task))
 }
 
 func (r *Repository) getObject(ctx context.Context, k blob.Key, digest Digest) ([]byte, error) {

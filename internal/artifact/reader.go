@@ -376,31 +376,3 @@ func (s *streamReader) WriteTo(w io.Writer) (n int64, err error) {
 
 // Close implements io.Closer.
 func (s *streamReader) Close() error { return s.chunks.Close() }
-
-// FinishedStreams returns the streams of a capture that are complete, by name: those that another claim need not capture
-// again. It needs the writer key only.
-func (r *Repository) FinishedStreams(ctx context.Context, capture ID) (map[string]Artifact, error) {
-	if err := r.checkTrust(capture); err != nil {
-		return nil, err
-	}
-	if err := r.needIndex("look for finished streams"); err != nil {
-		return nil, err
-	}
-	finished := map[string]Artifact{}
-	prefix := "c/" + capture.String() + "/"
-	for info, err := range r.bucket.List(ctx, prefix) {
-		if err != nil {
-			return nil, fmt.Errorf("look for finished streams of capture %s: %w", capture, err)
-		}
-		name := string(info.Key)[len(prefix):]
-		if validateStream(name) != nil {
-			continue
-		}
-		c, err := r.readRecipe(ctx, capture.String(), name)
-		if err != nil {
-			return nil, err
-		}
-		finished[name] = c.artifact
-	}
-	return finished, nil
-}

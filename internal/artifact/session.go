@@ -249,7 +249,7 @@ func validateSession(name string) error {
 	return nil
 }
 
-// sessionSecretKey names the first, and so far only, data key of a session.
+// sessionKeyName names the first, and so far only, secret of a session.
 const sessionKeyName = "key.1"
 
 // makeKey draws the session's secret and seals it to the location. From then on only this process and holders of the
@@ -274,6 +274,12 @@ func sessionKeys(secret [keySize]byte) (chunks cipher.AEAD, digests [keySize]byt
 	data := expand(secret[:], "chunks", "")
 	return newGCM(&data), expand(secret[:], "digests", "")
 }
+
+// String returns the id: no format verb shows the session's keys.
+func (s *Session) String() string { return s.id }
+
+// GoString returns the id.
+func (s *Session) GoString() string { return s.id }
 
 // ID names the session in keys and manifests.
 func (s *Session) ID() string { return s.id }
