@@ -139,9 +139,6 @@ func (s *State) schedule(i int, t *Task, p events.TaskScheduled) (old bool) {
 	default:
 		return true
 	}
-	if t.Status == TaskOpen && s.Status != RunPaused && !s.Status.Active() {
-		t.Status = TaskRevoked
-	}
 	t.Attempt, t.NotBefore, t.Claim, t.Worker, t.ClaimedAt = p.Attempt, p.At, "", "", time.Time{}
 	if t.Status == TaskOpen {
 		t.Generation = s.Steps[i].Generation
