@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tranship/tranship/internal/api"
+	"github.com/tranship/tranship/internal/artifact"
 	"github.com/tranship/tranship/internal/keyfile"
 	"github.com/tranship/tranship/internal/registry"
 )
@@ -29,7 +29,10 @@ and the public half of a pair, which goes into resources.`,
 	return cmd
 }
 
-var signerRoles = []string{string(api.SignerCapturer), string(api.SignerMasker), string(api.SignerVerifier), string(api.SignerTransferer), string(api.SignerRestorer)}
+// signerRoles are the services that sign: manifests, and in the restorer's case reports.
+var signerRoles = []string{
+	string(artifact.Capturer), string(artifact.Masker), string(artifact.Verifier), string(artifact.Transferer), string(artifact.Restorer),
+}
 
 // keysWanted is what keys generate was asked for.
 type keysWanted struct {
@@ -124,7 +127,7 @@ func (w *keysWanted) generate() ([]keyEntry, error) {
 		}
 	}
 	for _, role := range w.signers {
-		if err := add(keys.signer(api.SignerRole(role))); err != nil {
+		if err := add(keys.signer(role)); err != nil {
 			return nil, failed(err, "making the signing key of role %s", role)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/tranship/tranship/internal/api"
 	"github.com/tranship/tranship/internal/bus/identity"
 	"github.com/tranship/tranship/internal/fault"
 	"github.com/tranship/tranship/internal/keyfile"
@@ -62,8 +61,8 @@ func (k keyset) masking(name string, epoch int) (keyEntry, error) {
 }
 
 // signer writes the signing key of a role.
-func (k keyset) signer(role api.SignerRole) (keyEntry, error) {
-	return k.ensure(signingKeyFile(string(role)), keyfile.SigningPrivate, func() (keyfile.Key, error) { return keyfile.GenerateSigning(), nil })
+func (k keyset) signer(role string) (keyEntry, error) {
+	return k.ensure(signingKeyFile(role), keyfile.SigningPrivate, func() (keyfile.Key, error) { return keyfile.GenerateSigning(), nil })
 }
 
 // service writes the key that a service connects to the bus with.

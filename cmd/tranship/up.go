@@ -35,7 +35,7 @@ func newUpCommand(m *Main) *cobra.Command {
 		Example: `  tranship up
   tranship up --target=nats,scheduler,gateway --nats-listen=0.0.0.0:4222
   tranship up --target=capturer --nats=nats://hub:4222 --accept=raw`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, a := range accept {
 				if t := api.Trust(a); t != api.TrustRaw && t != api.TrustMasked {
