@@ -135,18 +135,10 @@ func Compile(policy *api.MaskingPolicy, components []ComponentSchema, deps Compi
 	if deps.Epoch == nil {
 		return nil, fault.New(fault.Permanent, "mask.compile", "policy %s: no key epoch is given", policy.Name)
 	}
-	c := compiler{policy: policy, deps: deps, identities: map[string]*identity{}, used: map[string]bool{}}
-	p := &Program{policy: policy, deps: deps, identities: c.identities, components: map[string]*componentProgram{}}
-	c.declareIdentities()
-	for _, schema := range components {
-		if _, twice := p.components[schema.Name]; twice {
-			return nil, fault.New(fault.Permanent, "mask.compile", "two components are named %q", schema.Name)
-		}
-		p.components[schema.Name] = c.component(schema)
-	}
-	c.unusedRules(components)
-	for _, schema := range components {
-		c.prove(p.components[schema.Name])
+	c := newCompiler(policy, deps)
+	p, err := c.run(components)
+	if err != nil {
+		return nil, err
 	}
 	if err := c.err(); err != nil {
 		return nil, err
@@ -160,6 +152,28 @@ func Compile(policy *api.MaskingPolicy, components []ComponentSchema, deps Compi
 		return nil, err
 	}
 	p.statement = statement
+	return p, nil
+}
+
+func newCompiler(policy *api.MaskingPolicy, deps CompileDeps) *compiler {
+	return &compiler{policy: policy, deps: deps, identities: map[string]*identity{}, used: map[int]bool{}}
+}
+
+// run resolves and proves everything. What is wrong is among the compiler's findings afterwards.
+func (c *compiler) run(components []ComponentSchema) (*Program, error) {
+	p := &Program{policy: c.policy, deps: c.deps, identities: c.identities, components: map[string]*componentProgram{}}
+	c.declareIdentities()
+	for _, schema := range components {
+		if _, twice := p.components[schema.Name]; twice {
+			return nil, fault.New(fault.Permanent, "mask.compile", "two components are named %q", schema.Name)
+		}
+		p.components[schema.Name] = c.component(schema)
+	}
+	c.unusedRules(components)
+	for _, schema := range components {
+		c.prove(p.components[schema.Name])
+	}
+	sortFindings(c.findings)
 	return p, nil
 }
 
@@ -182,7 +196,7 @@ type compiler struct {
 	identities   map[string]*identity
 	findings     []Finding
 	unclassified []Unclassified
-	used         map[string]bool // fields of rules that applied somewhere
+	used         map[int]bool // indexes of rules that applied somewhere
 }
 
 func (c *compiler) add(f Finding) {
@@ -207,7 +221,6 @@ func (c *compiler) err() error {
 	}
 	var errs []error
 	if len(fatal) > 0 {
-		sortFindings(fatal)
 		errs = append(errs, &CompileError{Findings: fatal})
 	}
 	if len(c.unclassified) > 0 {

@@ -161,7 +161,7 @@ func (c *compiler) column(t *tableProgram, column *dataservice.Column, rules []m
 		switch {
 		case named:
 			c.reportSecond(t, column, rules, i)
-			c.use(m.index, column.Name)
+			c.use(m.index)
 			return c.bind(t, column, rule, field(m.index, "columns", column.Name))
 		case m.rule.Keep != nil:
 			c.use(m.index)
@@ -201,7 +201,7 @@ func (c *compiler) reportSecond(t *tableProgram, column *dataservice.Column, rul
 func (c *compiler) refuseGenerated(t *tableProgram, column *dataservice.Column, rules []matched) {
 	for _, m := range rules {
 		if _, named := m.rule.Columns[column.Name]; named {
-			c.use(m.index, column.Name)
+			c.use(m.index)
 			if m.exact {
 				c.add(Finding{Code: "generated", Field: field(m.index, "columns", column.Name), Component: t.component, Object: t.table.ID,
 					Column: column.Name, Message: "the column is generated: the target computes it from masked columns", Fix: "remove the rule"})
@@ -252,13 +252,8 @@ func unknownColumn(t *tableProgram, at, name string) Finding {
 	return f
 }
 
-// use notes that a rule, or its part for one column, applied somewhere.
-func (c *compiler) use(index int, column ...string) {
-	c.used[field(index)] = true
-	for _, name := range column {
-		c.used[field(index, "columns", name)] = true
-	}
-}
+// use notes that a rule applied somewhere.
+func (c *compiler) use(index int) { c.used[index] = true }
 
 // unusedRules reports rules and columns of rules that met nothing: a misspelled name must not leave data unmasked, nor
 // suggest a protection that is not there.
@@ -277,8 +272,12 @@ func (c *compiler) unusedRules(components []ComponentSchema) {
 			c.add(f)
 			continue
 		}
-		if r.Match.Table != "" {
+		switch {
+		case r.Match.Table != "":
 			c.unusedTableRule(i, r, components)
+		case r.Match.Path != "" && !c.used[i] && api.NewGlob(r.Match.Path, api.SeparatorPath).Exact():
+			c.add(Finding{Code: "unknown-file", Field: field(i, "match", "path"), Component: r.Match.Component,
+				Message: fmt.Sprintf("there is no file %q", r.Match.Path)})
 		}
 	}
 }
