@@ -35,17 +35,32 @@ func orNothing(s string) string {
 // sequences and settings, and the rows of each object. It returns nil when they are equal. Between different major
 // versions of an engine, definitions are compared by name only, as each version writes them in its own way.
 //
-// Sizes and estimates are not compared, nor are the names of the databases.
+// Sizes and estimates are not compared, nor are the names of the databases. Objects that vanished before they were captured,
+// as the component's gaps say, are not wanted.
 func Compare(want Component, got Findings) []Difference {
 	c := comparison{definitions: major(want.Catalogue.Version) == major(got.Catalogue.Version)}
 	c.differ("", "engine", want.Catalogue.Engine, got.Catalogue.Engine)
 	for _, name := range sortedKeys(want.Catalogue.Settings) {
 		c.differ("", "setting "+name, want.Catalogue.Settings[name], got.Catalogue.Settings[name])
 	}
-	pair(want.Catalogue.Objects, got.Catalogue.Objects, func(o Object) string { return o.ID }, c.object)
+	pair(captured(want), got.Catalogue.Objects, func(o Object) string { return o.ID }, c.object)
 	pair(want.Catalogue.Sequences, got.Catalogue.Sequences, func(s Sequence) string { return s.ID }, c.sequence)
 	c.measures(measuresOf(want.Units), got.Measures)
 	return c.found
+}
+
+// captured lists the objects of a component that did not vanish.
+func captured(c Component) []Object {
+	vanished := map[string]bool{}
+	for _, g := range c.Gaps {
+		if g.Code == GapVanished {
+			vanished[g.Object] = true
+		}
+	}
+	if len(vanished) == 0 {
+		return c.Catalogue.Objects
+	}
+	return slices.DeleteFunc(slices.Clone(c.Catalogue.Objects), func(o Object) bool { return vanished[o.ID] })
 }
 
 // measuresOf adds up the measures of units: per object where rows have one, else per unit. Definitions have none.

@@ -91,6 +91,13 @@ type Gap struct {
 	Reason string `json:"reason"`
 }
 
+// Codes of gaps.
+const (
+	GapVanished    = "vanished"           // the catalogue lists it, and it was gone when it was to be read
+	GapChanged     = "changed-while-read" // what the capture holds of it may be part of an older and part of a newer state
+	GapUnsupported = "unsupported"        // the driver does not know how to carry it
+)
+
 // Plan is what a source will yield.
 type Plan struct {
 	Point     Point
