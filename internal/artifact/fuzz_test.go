@@ -40,6 +40,19 @@ func FuzzIndex(f *testing.F) {
 	})
 }
 
+func FuzzSummary(f *testing.F) {
+	f.Add(appendSummary(appendSummary(nil, 0, []byte{0, 0, 0, 0}), 7, []byte("segment")))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var again []byte
+		if decodeSummary(b, func(seq uint32, segment []byte) error {
+			again = appendSummary(again, seq, segment)
+			return nil
+		}) == nil && !bytes.Equal(again, b) {
+			t.Errorf("%x is taken for %x", b, again)
+		}
+	})
+}
+
 func FuzzDigests(f *testing.F) {
 	f.Add(encodeDigests([]indexEntry{{}, {}}, []Digest{{1}, {2}}))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,51 +132,136 @@ type placeIndex struct {
 
 const loadParallel = 8
 
-// loadIndex reads the index segments of sessions. A pack whose writer died before it wrote the segment tells its own
-// content, in its footer.
+// loadIndex reads what sessions stored. A session that ended well has it in one summary; the others have an index segment
+// for each pack; and a pack whose writer died before it wrote the segment tells its own content, in its footer.
 func (r *Repository) loadIndex(ctx context.Context, sessions []string) (*placeIndex, error) {
-	index := &placeIndex{places: map[chunkID]place{}}
-	var mu sync.Mutex
+	l := &indexLoader{repo: r, index: &placeIndex{places: map[chunkID]place{}}}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(loadParallel)
 	for _, session := range sessions {
-		number, err := index.sessions.number(session)
-		if err != nil {
-			return nil, err
-		}
-		packs, err := r.listSeqs(gctx, "p/"+session+"/")
+		number, err := l.index.sessions.number(session)
 		if err != nil {
 			return nil, errors.Join(err, g.Wait())
 		}
-		segments, err := r.listSeqs(gctx, string(sessionKey(session, "i/")))
-		if err != nil {
-			return nil, errors.Join(err, g.Wait())
-		}
-		for seq := range maps.Keys(packs) {
-			g.Go(func() error {
-				read := r.readFooter
-				if segments[seq] {
-					read = r.readSegment
-				}
-				b, at, err := read(gctx, session, seq)
-				if err != nil {
-					return err
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if err := decodeIndex(b, func(e indexEntry) {
-					index.places[e.id] = place{number, seq, e.offset, e.length, e.raw}
-				}); err != nil {
-					return corrupt(at, "%w", err)
-				}
-				return nil
-			})
-		}
+		g.Go(func() error { return l.loadSession(gctx, session, number) })
 	}
 	if err := g.Wait(); err != nil {
 		return nil, fmt.Errorf("load the index of earlier sessions: %w", err)
 	}
-	return index, nil
+	return l.index, nil
+}
+
+// indexLoader fills an index from several goroutines.
+type indexLoader struct {
+	repo  *Repository
+	mu    sync.Mutex
+	index *placeIndex
+}
+
+func (l *indexLoader) loadSession(ctx context.Context, session string, number uint16) error {
+	found, err := l.loadSummary(ctx, session, number)
+	if found || err != nil {
+		return err
+	}
+	packs, err := l.repo.listSeqs(ctx, "p/"+session+"/")
+	if err != nil {
+		return err
+	}
+	segments, err := l.repo.listSeqs(ctx, string(sessionKey(session, "i/")))
+	if err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(loadParallel)
+	for seq := range packs {
+		g.Go(func() error {
+			read := l.repo.readFooter
+			if segments[seq] {
+				read = l.repo.readSegment
+			}
+			b, at, err := read(gctx, session, seq)
+			if err != nil {
+				return err
+			}
+			return l.add(at, b, number, seq)
+		})
+	}
+	return g.Wait()
+}
+
+// loadSummary reports whether the session left a summary.
+func (l *indexLoader) loadSummary(ctx context.Context, session string, number uint16) (bool, error) {
+	at := sessionKey(session, summaryName)
+	sealed, err := l.repo.bucket.Get(ctx, at, blob.MaxObject)
+	if errors.Is(err, blob.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the index of session %s: %w", session, err)
+	}
+	b, err := l.repo.domain.open(&l.repo.keys.index, kindIndex, at, sealed)
+	if err != nil {
+		return false, err
+	}
+	err = decodeSummary(b, func(seq uint32, segment []byte) error { return l.add(at, segment, number, seq) })
+	if errors.Is(err, errIndex) {
+		return false, corrupt(at, "%w", err)
+	}
+	return true, err
+}
+
+func (l *indexLoader) add(at blob.Key, segment []byte, number uint16, seq uint32) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := decodeIndex(segment, func(e indexEntry) {
+		l.index.places[e.id] = place{number, seq, e.offset, e.length, e.raw}
+	}); err != nil {
+		return corrupt(at, "%w", err)
+	}
+	return nil
+}
+
+// summaryName is the key of a session's summary, below the session.
+const summaryName = "i.all"
+
+// appendSummary adds a pack's index segment to a summary.
+func appendSummary(b []byte, seq uint32, segment []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, seq)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(segment)))
+	return append(b, segment...)
+}
+
+func decodeSummary(b []byte, yield func(seq uint32, segment []byte) error) error {
+	for len(b) > 0 {
+		if len(b) < 8 {
+			return errIndex
+		}
+		seq, n := binary.BigEndian.Uint32(b), uint64(binary.BigEndian.Uint32(b[4:]))
+		if b = b[8:]; uint64(len(b)) < n {
+			return errIndex
+		}
+		if err := yield(seq, b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// putSummary writes what the session stored into one object, so that later sessions need not read a segment for each pack.
+// Nothing depends on it.
+func (s *Session) putSummary(ctx context.Context) error {
+	s.mu.Lock()
+	summary := s.summary
+	s.mu.Unlock()
+	if len(summary) == 0 || len(summary) > maxSealed {
+		return nil
+	}
+	at := sessionKey(s.id, summaryName)
+	if err := s.repo.putOnce(ctx, at, s.repo.domain.seal(nil, &s.repo.keys.index, kindIndex, at, summary)); err != nil {
+		return fmt.Errorf("store the index of the session: %w", err)
+	}
+	return nil
 }
 
 func (r *Repository) listSeqs(ctx context.Context, prefix string) (map[uint32]bool, error) {

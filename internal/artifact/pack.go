@@ -105,6 +105,9 @@ func (s *Session) store(ctx context.Context, p *pack) error {
 	if err := r.putOnce(ctx, at, r.domain.seal(nil, &r.keys.index, kindIndex, at, index)); err != nil {
 		return fmt.Errorf("store an index segment: %w", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.summary = appendSummary(s.summary, p.seq, index)
 	return nil
 }
 

@@ -244,6 +244,37 @@ func TestTheSecondCaptureSendsOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+// TestASessionThatEndedWellIsLookedUpInOneRequest counts what a successor reads, for the number of packs grows with the data.
+func TestASessionThatEndedWellIsLookedUpInOneRequest(t *testing.T) {
+	l := newLocation(t, artifact.Raw)
+	id := l.id(t, "capture-1")
+	s := begin(t, l.open(t, l.writer), artifact.SessionConfig{Run: "run-1", Task: "1", Fence: 1, Capture: id})
+	for i := range 20 {
+		write(t, s, fmt.Sprintf("s-%d", i), artifact.Stream, random(uint64(i), 1000))
+	}
+	if packs := s.Stats().Packs; packs != 20 {
+		t.Fatalf("%d packs, want one for each stream", packs)
+	}
+	calls := func() int64 {
+		store := &recordingStore{Store: l.store}
+		r := l.over(t, store)
+		next := begin(t, r, artifact.SessionConfig{Run: "run-1", Task: "1", Fence: 2, Capture: id})
+		n := store.calls.Load()
+		write(t, next, "s-again", artifact.Stream, random(7, 1000))
+		if sent := next.Stats().Stored; sent != 0 {
+			t.Errorf("%d bytes were sent again", sent)
+		}
+		return n
+	}
+	open := calls()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if closed := calls(); open < 20 || closed > 12 {
+		t.Errorf("a successor makes %d calls while the session is open and %d after it has ended, want more than 20 and few", open, closed)
+	}
+}
+
 func TestChunksOfAnAbandonedCaptureAreNotSentAgain(t *testing.T) {
 	l := newLocation(t, artifact.Raw)
 	r := l.open(t, l.writer)

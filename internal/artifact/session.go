@@ -108,6 +108,7 @@ type Session struct {
 	writers map[string]*Writer
 	stats   Stats
 	packs   int
+	summary []byte // index segments of the durable packs
 	durable struct{ bytes, stored int64 }
 }
 
@@ -354,8 +355,12 @@ func (s *Session) Close() error {
 	}
 	s.closed = true
 	err := s.failure
-	s.failLocked(fault.New(fault.Permanent, "artifact.closed", "session %s: %w", s.id, ErrClosed))
+	orderly := err == nil && len(s.writers) == 0
 	s.mu.Unlock()
+	if orderly {
+		err = s.do(s.putSummary)
+	}
+	s.fail(fault.New(fault.Permanent, "artifact.closed", "session %s: %w", s.id, ErrClosed))
 	s.stop()
 	s.workers.Wait()
 	s.uploads.Wait()

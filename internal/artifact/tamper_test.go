@@ -143,8 +143,11 @@ func (s *smallRepository) use(t testing.TB, l *location, k blob.Key) error {
 	case strings.Contains(dir, "/k/"):
 		_, err := r.Checkpoints(ctx, session)
 		return err
-	case strings.Contains(dir, "/i/"):
+	case name == "i.all":
 		return s.beginOn(ctx, l, id)
+	case strings.Contains(dir, "/i/"):
+		// The segments speak for a session that has no summary.
+		return errors.Join(l.remove(ctx, "s/"+session+"/i.all"), s.beginOn(ctx, l, id))
 	case strings.Contains(dir, "/d/"):
 		dst := begin(t, s.other.open(t, s.other.writer), artifact.SessionConfig{Run: "run-9", Task: "1", Capture: maskedID(t, "copy")})
 		defer dst.Close()
@@ -162,14 +165,14 @@ func (s *smallRepository) use(t testing.TB, l *location, k blob.Key) error {
 		}
 	}
 	if strings.HasPrefix(dir, "p/") {
-		// The footer speaks for the pack when the index segment is missing.
-		index := blob.Key("s/" + strings.TrimPrefix(dir, "p/") + "i/" + name)
-		if err := blob.NewBucket(l.store, "app").Delete(ctx, index); err != nil {
-			return err
-		}
-		return s.beginOn(ctx, l, id)
+		// The footer speaks for a pack that has no index segment.
+		return errors.Join(l.remove(ctx, "s/"+session+"/i.all"), l.remove(ctx, "s/"+session+"/i/"+name), s.beginOn(ctx, l, id))
 	}
 	return nil
+}
+
+func (l *location) remove(ctx context.Context, k string) error {
+	return blob.NewBucket(l.store, "app").Delete(ctx, blob.Key(k))
 }
 
 func (s *smallRepository) beginOn(ctx context.Context, l *location, parent artifact.ID) error {
@@ -233,8 +236,8 @@ func TestEveryFlippedByteIsDetected(t *testing.T) {
 			}
 		})
 	}
-	if len(kinds) != 15 {
-		t.Errorf("the repository has objects of %d kinds, want all 15: %v", len(kinds), kinds)
+	if len(kinds) != 16 {
+		t.Errorf("the repository has objects of %d kinds, want all 16: %v", len(kinds), kinds)
 	}
 }
 
@@ -277,8 +280,8 @@ func TestAMissingObjectIsAnErrorAndNotAnEmptyStream(t *testing.T) {
 	s := newSmallRepository(t)
 	for k := range s.objects {
 		switch kindOf(k) {
-		case "s i", "s k", "l read", "l write":
-			continue // the footer replaces an index segment; the others say that there is nothing
+		case "s i.all", "s i", "s k", "l read", "l write":
+			continue // segments replace a summary, and footers segments; the others say that there is nothing
 		}
 		if err := s.use(t, s.with(t, k, nil), k); err == nil {
 			t.Errorf("%s is missing: nobody noticed", k)

@@ -65,6 +65,9 @@ func writeVectors(t *testing.T) {
 		v.Streams[label] = sha256Hex(data)
 		streams = append(streams, artifact.Labelled{Label: label, Artifact: write(t, s, names[label], chunkings[label], data)})
 	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
 	v.Root = l.commit(t, r, id, "run-1", streams...).Payload.Root
 	if err := os.RemoveAll(vectorDir); err != nil {
 		t.Fatal(err)
