@@ -6,6 +6,7 @@ import (
 
 	"github.com/tranship/tranship/internal/api"
 	"github.com/tranship/tranship/internal/dataservice"
+	"github.com/tranship/tranship/internal/dataservice/tree"
 )
 
 // fileProgram says which files of a component stay.
@@ -106,14 +107,14 @@ func (p *fileProgram) keepParents(objects []dataservice.Object) {
 			directories[objects[i].ID] = true
 		}
 	}
+	if directories[tree.Root] {
+		p.keep[tree.Root] = true
+	}
 	for path := range p.rule {
 		for i := range len(path) {
 			if path[i] == '/' && directories[path[:i]] {
 				p.keep[path[:i]] = true
 			}
-		}
-		if directories["."] {
-			p.keep["."] = true
 		}
 	}
 }
