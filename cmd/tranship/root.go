@@ -79,10 +79,10 @@ func (m *Main) newRootCommand() *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{groupStart, []*cobra.Command{newUpCommand(m)}},
+		{groupStart, []*cobra.Command{newInitCommand(m), newUpCommand(m)}},
 		{groupResources, []*cobra.Command{newApplyCommand(m), newGetCommand(m), newDescribeCommand(m), newDeleteCommand(m)}},
 		{groupRuns, []*cobra.Command{newRunCommand(m), newCaptureCommand(m), newRestoreCommand(m), newRunsCommand(m), newCapturesCommand(m)}},
-		{groupTools, []*cobra.Command{newKeysCommand(m), newVersionCommand(m)}},
+		{groupTools, []*cobra.Command{newMaskCommand(m), newKeysCommand(m), newVersionCommand(m)}},
 	} {
 		for _, c := range g.commands {
 			c.GroupID = g.id

@@ -10,7 +10,7 @@ import (
 // count writes a number with its noun.
 func count(n int, noun string) string {
 	if n != 1 {
-		if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		if stem, ok := strings.CutSuffix(noun, "y"); ok && !strings.HasSuffix(stem, "e") {
 			noun = stem + "ies"
 		} else {
 			noun += "s"
