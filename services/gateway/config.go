@@ -39,7 +39,6 @@ type Deps struct {
 	Journal     Journal
 	Requests    Requests
 	Resources   bus.Resources
-	Seen        bus.Seen
 	Checkpoints Checkpoints
 	Locations   Locations
 	// Ready reports why requests cannot be served now, or nil. Optional.

@@ -35,6 +35,10 @@ func (s *Server) startRun(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx := r.Context()
 	id := saga.RunID{Tenant: tenant(ctx)}
+	cause := events.Cause{Kind: req.Cause}
+	if cause.Kind == "" {
+		cause.Kind = "api"
+	}
 	if key == "" {
 		fresh, err := uuid.NewV7()
 		if err != nil {
@@ -43,6 +47,9 @@ func (s *Server) startRun(w http.ResponseWriter, r *http.Request) error {
 		id.Run = fresh.String()
 	} else {
 		id.Run = saga.DerivedID("run", id.Tenant, key)
+		if cause.ID, err = mark(req); err != nil {
+			return err
+		}
 	}
 	state, err := s.fold(ctx, id, nil)
 	if err != nil {
@@ -52,16 +59,13 @@ func (s *Server) startRun(w http.ResponseWriter, r *http.Request) error {
 		if err := s.checkRun(ctx, id.Tenant, req); err != nil {
 			return err
 		}
-	}
-	if key != "" {
-		if err := s.remember(ctx, id.Tenant, key, req); err != nil {
+		if state, err = s.start(ctx, id, req, cause); err != nil {
 			return err
 		}
 	}
-	if state.Status == "" {
-		if state, err = s.start(ctx, id, req); err != nil {
-			return err
-		}
+	if state.Request != nil && state.Request.Cause.ID != cause.ID {
+		return refuse(http.StatusConflict, fault.Conflict, "idempotency.reused", "the %s was used for another request", client.HeaderIdempotencyKey).
+			WithHint("use a new key for a new request")
 	}
 	if state.Status == saga.RunFailed && state.Definition == nil && state.Failure != nil {
 		return refused(id.Run, state.Failure.Error)
@@ -76,13 +80,9 @@ func (s *Server) startRun(w http.ResponseWriter, r *http.Request) error {
 
 // start hands a request to the scheduler and waits until the run's journal is open. A request that is repeated starts
 // nothing twice: the run's id is the same.
-func (s *Server) start(ctx context.Context, id saga.RunID, req client.RunRequest) (saga.State, error) {
-	cause := req.Cause
-	if cause == "" {
-		cause = "api"
-	}
+func (s *Server) start(ctx context.Context, id saga.RunID, req client.RunRequest, cause events.Cause) (saga.State, error) {
 	trigger := events.TriggerFired{
-		Policy: req.Policy, Inline: req.Inline, Application: req.Application, Params: req.Params, Cause: events.Cause{Kind: cause},
+		Policy: req.Policy, Inline: req.Inline, Application: req.Application, Params: req.Params, Cause: cause,
 	}
 	if err := publish(ctx, s, id, id.Run+"/trigger", trigger); err != nil {
 		return saga.State{}, err
@@ -119,35 +119,15 @@ func idempotencyKey(r *http.Request) (string, error) {
 	return key, nil
 }
 
-// seenFor is how long an idempotency key is known: as long as the journal of a run that has ended.
-const seenFor = 7 * 24 * time.Hour
-
-// remember refuses a key that was used for another request. The request's own mark comes first, so that one that broke off
-// between the two marks can be repeated.
-func (s *Server) remember(ctx context.Context, tenant, key string, req client.RunRequest) error {
+// mark names what a request with an idempotency key asks for. It stands in the journal as the id of the run's cause: the key
+// alone makes the run's id, so the mark tells a repeated request from another one under the same key.
+func mark(req client.RunRequest) (string, error) {
 	text, err := json.Marshal(req)
 	if err != nil {
-		return refuse(http.StatusBadRequest, fault.Permanent, "body.invalid", "inline: it is not a JSON object")
+		return "", refuse(http.StatusBadRequest, fault.Permanent, "body.invalid", "inline: it is not a JSON object")
 	}
 	digest := sha256.Sum256(text)
-	mark := "run/" + tenant + "/" + key
-	own := mark + "/" + hex.EncodeToString(digest[:])
-	first, err := s.deps.Seen.Mark(ctx, own, seenFor)
-	if err != nil {
-		return err
-	}
-	fresh, err := s.deps.Seen.Mark(ctx, mark, seenFor)
-	if err != nil {
-		return err
-	}
-	if !first || fresh {
-		return nil
-	}
-	if err := s.deps.Seen.Forget(ctx, own); err != nil {
-		return err
-	}
-	return refuse(http.StatusConflict, fault.Conflict, "idempotency.reused", "the %s was used for another request", client.HeaderIdempotencyKey).
-		WithHint("use a new key for a new request")
+	return hex.EncodeToString(digest[:16]), nil
 }
 
 // inlineName is what the scheduler calls a policy that comes with the request.
