@@ -113,7 +113,7 @@ func (e endpoint) connect(ctx context.Context, purpose string) (*pgx.Conn, error
 		return nil, e.scrub(classify(fmt.Errorf("connect to the database: %w", err)))
 	}
 	if err := pin(ctx, conn); err != nil {
-		_ = conn.Close(context.WithoutCancel(ctx))
+		hangUp(ctx, conn)
 		return nil, e.scrub(classify(err))
 	}
 	return conn, nil

@@ -21,13 +21,13 @@ CREATE TABLE IF NOT EXISTS tranship.progress (
 )`
 
 // claims is how often a claim that waits for an older one's transaction looks again.
-const claims = 10
+const claims = 40
 
 // progress records the steps of a restore under one fence.
 type progress struct{ fence int64 }
 
 // step does what do does, once over all claims: in one transaction with the record that it was done. It reports whether it
-// did, and gives way to a higher fence.
+// did. What is done already is done for everybody; what is not belongs to the highest fence.
 func (p progress) step(ctx context.Context, conn *pgx.Conn, unit string, do func() error) (bool, error) {
 	done, err := p.claim(ctx, conn, unit)
 	if err != nil || done {
@@ -38,9 +38,7 @@ func (p progress) step(ctx context.Context, conn *pgx.Conn, unit string, do func
 	}
 	did, err := p.transaction(ctx, conn, unit, do)
 	if err != nil {
-		if !conn.IsClosed() {
-			_ = run(context.WithoutCancel(ctx), conn, "ROLLBACK")
-		}
+		rollBack(ctx, conn)
 		return false, err
 	}
 	return did, nil
@@ -56,7 +54,7 @@ func (p progress) transaction(ctx context.Context, conn *pgx.Conn, unit string, 
 	if err != nil {
 		return false, fmt.Errorf("read the progress of %s: %w", unit, gone(err))
 	}
-	if fence != p.fence {
+	if !done && fence != p.fence {
 		return false, fenced(unit)
 	}
 	if !done {
@@ -73,16 +71,16 @@ func (p progress) transaction(ctx context.Context, conn *pgx.Conn, unit string, 
 	return !done, nil
 }
 
-// claim raises the fence of a unit, for good, before anything is done for it.
+// claim raises the fence of a unit, for good, before anything is done for it, and reports whether it is done already.
 func (p progress) claim(ctx context.Context, conn *pgx.Conn, unit string) (done bool, err error) {
 	for range claims {
 		var fence int64
 		fence, done, err = p.raise(ctx, conn, unit)
 		switch {
-		case err == nil && fence > p.fence:
-			return false, fenced(unit)
-		case err == nil:
+		case err == nil && (done || fence == p.fence):
 			return done, nil
+		case err == nil:
+			return false, fenced(unit)
 		case stateOf(err) != stateLockNotAvailable:
 			return false, fmt.Errorf("claim %s: %w", unit, gone(err))
 		}
@@ -95,7 +93,7 @@ func (p progress) claim(ctx context.Context, conn *pgx.Conn, unit string) (done 
 }
 
 func (p progress) raise(ctx context.Context, conn *pgx.Conn, unit string) (fence int64, done bool, err error) {
-	if err := run(ctx, conn, "BEGIN; SET LOCAL lock_timeout = '2s'"); err != nil {
+	if err := run(ctx, conn, "BEGIN; SET LOCAL lock_timeout = '500ms'"); err != nil {
 		return 0, false, err
 	}
 	err = conn.QueryRow(ctx, `INSERT INTO tranship.progress AS p (unit, fence) VALUES ($1, $2)
@@ -103,8 +101,8 @@ func (p progress) raise(ctx context.Context, conn *pgx.Conn, unit string) (fence
 	if err == nil {
 		err = run(ctx, conn, "COMMIT")
 	}
-	if err != nil && !conn.IsClosed() {
-		_ = run(context.WithoutCancel(ctx), conn, "ROLLBACK")
+	if err != nil {
+		rollBack(ctx, conn)
 	}
 	return fence, done, err
 }

@@ -169,7 +169,7 @@ func (s *sandbox) publish(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("drop the progress of the restore: %w", err)
 	}
 	if err := run(ctx, conn, "BEGIN; ALTER DATABASE "+sealed+" RENAME TO "+final+"; GRANT CONNECT, TEMPORARY ON DATABASE "+final+" TO PUBLIC; COMMIT"); err != nil {
-		_ = run(context.WithoutCancel(ctx), conn, "ROLLBACK")
+		rollBack(ctx, conn)
 		return fmt.Errorf("rename the database: %w", err)
 	}
 	logf(s.deps, "postgres: published %s", s.place.endpoint)

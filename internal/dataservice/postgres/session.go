@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // pins are the settings under which every value is written and read, so that equal values have equal text wherever and
-// whenever they are read. Settings of planning make a range of blocks come in the order of the blocks.
+// whenever they are read. Settings of planning make a range of blocks come in the order of the blocks, and the server
+// notices within a minute that a worker's machine is gone, and releases what was held for it.
 const pins = `
 SET DateStyle = 'ISO, MDY';
 SET IntervalStyle = 'postgres';
@@ -25,6 +27,9 @@ SET row_security = off;
 SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
 SET lock_timeout = '30s';
+SET tcp_keepalives_idle = 30;
+SET tcp_keepalives_interval = 10;
+SET tcp_keepalives_count = 3;
 SET synchronize_seqscans = off;
 SET max_parallel_workers_per_gather = 0;
 SET enable_indexscan = off;
@@ -80,9 +85,22 @@ func run(ctx context.Context, conn *pgx.Conn, script string) error {
 	return err
 }
 
+// parting bounds what is still said to a server when all is over: it may not be there any more.
+const parting = 5 * time.Second
+
 // hangUp closes a connection even when ctx is done already.
 func hangUp(ctx context.Context, conn *pgx.Conn) {
-	if conn != nil {
-		_ = conn.Close(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+	defer cancel()
+	_ = conn.Close(ctx)
+}
+
+// rollBack ends a failed transaction, so that the session can be used again, unless the session is gone.
+func rollBack(ctx context.Context, conn *pgx.Conn) {
+	if conn.IsClosed() {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+	defer cancel()
+	_ = run(ctx, conn, "ROLLBACK")
 }

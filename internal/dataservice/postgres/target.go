@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -102,13 +103,23 @@ func (t *target) create(ctx context.Context, conn *pgx.Conn, settings map[string
 	}
 	if !sandbox.exists {
 		if err := run(ctx, conn, createDatabase(t.place.sandbox, settings)); err != nil && stateOf(err) != stateDuplicateDatabase {
-			return fmt.Errorf("create database %s: %w", t.place.sandbox, err)
+			return notCreated(settings, fmt.Errorf("create database %s: %w", t.place.sandbox, err))
 		}
 	}
 	if err := run(ctx, conn, "REVOKE ALL ON DATABASE "+quote(t.place.sandbox)+" FROM PUBLIC"); err != nil {
 		return fmt.Errorf("close database %s: %w", t.place.sandbox, err)
 	}
 	return nil
+}
+
+// notCreated tells, of settings that the server refuses, what would help.
+func notCreated(settings map[string]string, err error) error {
+	err = classify(err)
+	if !fault.Is(err, fault.Permanent) {
+		return err
+	}
+	return (&fault.Error{Class: fault.Permanent, Code: "postgres.settings", Err: err}).
+		WithHint("the source has the encoding %s and the locale %s: the target's server needs them too", settings[settingEncoding], settings[settingCollate])
 }
 
 func createDatabase(name string, settings map[string]string) string {
@@ -242,15 +253,18 @@ func (t *target) Restore(ctx context.Context, c dataservice.Captured, open datas
 		if err != nil {
 			return fmt.Errorf("open: %w", err)
 		}
-		defer func() { _ = r.Close() }()
 		in := &unitReader{r: r}
+		defer func() {
+			_ = in.stop()
+			_ = r.Close()
+		}()
 		command := "COPY " + table
 		if len(c.Unit.Columns) > 0 {
 			command += " (" + quoteAll(c.Unit.Columns) + ")"
 		}
 		_, err = conn.PgConn().CopyFrom(ctx, in, command+" FROM STDIN")
-		if in.err != nil {
-			return fmt.Errorf("read: %w", in.err)
+		if failed := in.stop(); failed != nil {
+			return fmt.Errorf("read: %w", failed)
 		}
 		return rowRefused(c.Unit.Object, err)
 	})
@@ -262,18 +276,34 @@ func (t *target) Restore(ctx context.Context, c dataservice.Captured, open datas
 	return done, nil
 }
 
-// unitReader remembers why reading ended, as the server only repeats its text.
+// unitReader remembers why reading failed, as the server only repeats the text. When a connection breaks, pgx returns while
+// a goroutine of its own still reads: after stop, that goroutine reads nothing more.
 type unitReader struct {
-	r   io.Reader
-	err error
+	mu      sync.Mutex
+	r       io.Reader
+	err     error
+	stopped bool
 }
 
 func (u *unitReader) Read(p []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.stopped {
+		return 0, io.ErrClosedPipe
+	}
 	n, err := u.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		u.err = err
 	}
 	return n, err
+}
+
+// stop waits for a Read that is going on, ends reading and returns why reading failed, if it did.
+func (u *unitReader) stop() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.stopped = true
+	return u.err
 }
 
 // copyPlace finds the place of an error in what a server says of COPY, which goes on with the value.
