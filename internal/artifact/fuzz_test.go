@@ -128,7 +128,7 @@ func FuzzManifest(f *testing.F) {
 }
 
 func FuzzLease(f *testing.F) {
-	b, err := encodeChecked(&lease{Session: "s", Run: "r", Capture: "c", Parents: []string{}})
+	b, err := encodeChecked(&lease{Session: "s", Run: "r", Capture: "c", Parents: []string{}, Abandoned: []string{}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -21,6 +21,8 @@ type lease struct {
 	Run     string   `json:"run"`
 	Capture string   `json:"capture"`
 	Parents []string `json:"parents"`
+	// Abandoned captures of the run whose sessions it may use; the names of their sessions begin with theirs.
+	Abandoned []string `json:"abandoned"`
 	// Reads is set for those who only read the capture.
 	Reads   bool      `json:"reads"`
 	Created time.Time `json:"created"`
@@ -138,7 +140,7 @@ func (r *Repository) Hold(ctx context.Context, capture ID, run, name string) err
 		return err
 	}
 	session := "read-" + capture.String() + "-" + name
-	l := lease{Session: session, Run: run, Capture: capture.String(), Parents: []string{}, Reads: true, Created: r.clock.Now().UTC()}
+	l := lease{Session: session, Run: run, Capture: capture.String(), Parents: []string{}, Abandoned: []string{}, Reads: true, Created: r.clock.Now().UTC()}
 	if err := r.putLease(ctx, l); err != nil && !errors.Is(err, blob.ErrExists) {
 		return err
 	}

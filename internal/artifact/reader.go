@@ -3,6 +3,7 @@ package artifact
 import (
 	"context"
 	"crypto/cipher"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -364,7 +365,7 @@ func (s *streamReader) WriteTo(w io.Writer) (n int64, err error) {
 			}
 		}
 		c, err := s.chunks.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
 		if err != nil {

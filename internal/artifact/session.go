@@ -148,11 +148,10 @@ func (r *Repository) Begin(ctx context.Context, c SessionConfig) (*Session, erro
 	s.changed.L = &s.mu
 	s.zeroBlock = plainDigest(make([]byte, r.format.Chunker.Block))
 
-	parents := make([]string, 0, len(c.Parents))
-	for _, p := range c.Parents {
-		parents = append(parents, p.String())
+	l := lease{
+		Session: s.id, Run: c.Run, Capture: c.Capture.String(), Created: r.clock.Now().UTC(),
+		Parents: idNames(c.Parents), Abandoned: idNames(c.Abandoned),
 	}
-	l := lease{Session: s.id, Run: c.Run, Capture: c.Capture.String(), Parents: parents, Created: r.clock.Now().UTC()}
 	if err := r.putLease(ctx, l); err != nil {
 		return nil, err
 	}
@@ -171,6 +170,14 @@ func (r *Repository) Begin(ctx context.Context, c SessionConfig) (*Session, erro
 	}
 	s.start(ctx)
 	return s, nil
+}
+
+func idNames(ids []ID) []string {
+	names := make([]string, 0, len(ids))
+	for _, id := range ids {
+		names = append(names, id.String())
+	}
+	return names
 }
 
 func (r *Repository) validateSession(c *SessionConfig) error {
