@@ -13,6 +13,7 @@ import (
 
 	"github.com/tranship/tranship/internal/api"
 	"github.com/tranship/tranship/internal/app"
+	"github.com/tranship/tranship/internal/failpoint"
 )
 
 const upLong = `Runs every service in this process, with an embedded NATS server that keeps its state on disk.
@@ -48,6 +49,10 @@ func newUpCommand(m *Main) *cobra.Command {
 				return err
 			}
 			defer func() { _ = log.Sync() }()
+			// Only tests set the variable: it makes the process die at a named place.
+			if err := failpoint.Arm(m.env(failpoint.Env)); err != nil {
+				return misuse("%s: %v", failpoint.Env, err)
+			}
 			cfg.Version = buildVersion().Version
 			if cfg.KeysDir == "" {
 				cfg.KeysDir = cfg.SecretsDir

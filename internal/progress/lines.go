@@ -16,6 +16,8 @@ type Display interface {
 	Event(e event.Event) error
 	// Progress takes in how far the run is between two events.
 	Progress(p client.Progress)
+	// Note takes in a line about what happens beside the run. Displays for programs leave it out.
+	Note(text string)
 	// Close ends the display and leaves its last state to be read.
 	Close()
 }
@@ -39,6 +41,9 @@ func (l lines) Event(e event.Event) error {
 // Progress does nothing.
 func (lines) Progress(client.Progress) {}
 
+// Note does nothing.
+func (lines) Note(string) {}
+
 // Close does nothing.
 func (lines) Close() {}
 
@@ -49,4 +54,5 @@ type discard struct{}
 
 func (discard) Event(event.Event) error  { return nil }
 func (discard) Progress(client.Progress) {}
+func (discard) Note(string)              {}
 func (discard) Close()                   {}

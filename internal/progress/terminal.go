@@ -81,6 +81,9 @@ func (t *terminal) Progress(p client.Progress) {
 	t.addNew()
 }
 
+// Note implements Display.
+func (t *terminal) Note(text string) { t.say(News{Time: t.clock.Now(), Text: text}) }
+
 // Close draws the last state and leaves it.
 func (t *terminal) Close() {
 	for _, b := range t.drawn {
