@@ -96,6 +96,7 @@ type ChunkReader struct {
 	ready  []Chunk
 	cancel context.CancelCauseFunc
 	done   sync.WaitGroup
+	ended  error // why reading ahead ended early; read after queue is closed
 	err    error
 }
 
@@ -200,6 +201,7 @@ func (cr *ChunkReader) readAhead(ctx context.Context, opener *sessionOpener, fir
 		select {
 		case cr.queue <- result:
 		case <-ctx.Done():
+			cr.ended = context.Cause(ctx)
 			return false
 		}
 		cr.done.Go(func() {
@@ -303,7 +305,7 @@ func (cr *ChunkReader) Next() (Chunk, error) {
 // finish tells the end of the stream from the end of the context.
 func (cr *ChunkReader) finish() error {
 	if cr.next < cr.want.Chunks {
-		return fmt.Errorf("read stream %s: it ended at chunk %d of %d: %w", cr.want.Stream, cr.next, cr.want.Chunks, context.Canceled)
+		return fmt.Errorf("read stream %s: it ended at chunk %d of %d: %w", cr.want.Stream, cr.next, cr.want.Chunks, cr.ended)
 	}
 	if cr.whole && cr.chain != cr.want.Plain {
 		return corrupt(blob.Key(cr.want.Stream), "the digest of the stream is wrong")

@@ -112,6 +112,7 @@ func captureAll(ctx context.Context, l *location, r *artifact.Repository, id art
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var failed error
+	written := map[string]artifact.Artifact{}
 	for _, name := range slices.Sorted(maps.Keys(contents)) {
 		if _, ok := finished[name]; ok {
 			continue
@@ -120,7 +121,7 @@ func captureAll(ctx context.Context, l *location, r *artifact.Repository, id art
 			a, err := writeStream(ctx, s, name, contents[name])
 			mu.Lock()
 			defer mu.Unlock()
-			finished[name] = a
+			written[name] = a
 			failed = errors.Join(failed, err)
 		})
 	}
@@ -128,6 +129,7 @@ func captureAll(ctx context.Context, l *location, r *artifact.Repository, id art
 	if failed != nil {
 		return nil, s.Stats(), failed
 	}
+	maps.Copy(finished, written)
 	var streams []artifact.Labelled
 	for name, a := range finished {
 		streams = append(streams, artifact.Labelled{Label: "db/" + name, Artifact: a})
