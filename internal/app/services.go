@@ -155,11 +155,8 @@ func (p *program) startGateway(ctx context.Context, js natsjs.JetStream) error {
 		return err
 	}
 	var resources *jetstream.Resources
-	var seen *jetstream.Seen
 	err = await(ctx, p.deps.Log.Named(bus.ServiceGateway), func(ctx context.Context) (err error) {
-		if resources, err = jetstream.NewResources(ctx, js); err == nil {
-			seen, err = jetstream.NewSeen(ctx, js)
-		}
+		resources, err = jetstream.NewResources(ctx, js)
 		return err
 	})
 	if err != nil {
@@ -167,7 +164,7 @@ func (p *program) startGateway(ctx context.Context, js natsjs.JetStream) error {
 	}
 	g, err := gateway.New(gateway.Config{Version: p.cfg.Version, Token: token}, gateway.Deps{
 		Journal: natsjournal.New(natsjournal.Config{}, natsjournal.Deps{JetStream: js}), Requests: jetstream.NewCommands(js),
-		Resources: resources, Seen: seen, Checkpoints: natscheckpoint.New(natscheckpoint.Deps{JetStream: js}),
+		Resources: resources, Checkpoints: natscheckpoint.New(natscheckpoint.Deps{JetStream: js}),
 		Locations: p.opener(), Ready: func(context.Context) error { return p.health.ready() },
 		Clock: p.deps.Clock, Log: p.deps.Log.Named(bus.ServiceGateway),
 	})

@@ -55,18 +55,14 @@ func (s *Server) shelf(r *http.Request) (*shelf, error) {
 // repository calls do with an application's share of the location, if there is one.
 func (s *Server) repository(ctx context.Context, sh *shelf, application string, do func(*artifact.Repository) error) error {
 	loc, err := s.deps.Locations.Open(ctx, sh.location.value, tenant(ctx), application, location.List)
-	if err != nil {
-		return err
-	}
-	defer loc.Close()
-	repo, err := artifact.Open(ctx, loc.Bucket, artifact.Config{Application: application, Trust: loc.Trust, Clock: s.deps.Clock}, artifact.Keys{})
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil // nothing was ever captured there
 	}
 	if err != nil {
 		return err
 	}
-	return do(repo)
+	defer loc.Close()
+	return do(loc.Repo)
 }
 
 func (s *Server) listCaptures(w http.ResponseWriter, r *http.Request) error {

@@ -144,7 +144,7 @@ func outcome(st events.Stage, task string, a events.Assignment) events.Outcome {
 	o := events.Outcome{Stats: events.Stats{Bytes: 100, Rows: 10}}
 	switch task {
 	case events.TaskPlan:
-		o.Plan = &events.PlanRef{Count: 2, Ref: "plan", Digest: "blake3:0"}
+		o.Plan = &events.PlanRef{Count: 2, Ref: "plan", Digest: "blake3:0000000000000000000000000000000000000000000000000000000000000000"}
 	case events.TaskScan:
 		o.Verdict = saga.VerdictPassed
 	case events.TaskCommit:
