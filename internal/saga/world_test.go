@@ -260,7 +260,7 @@ func outcomeOf(a assignment, items int) events.Outcome {
 	as := a.payload.Assigned()
 	switch a.at.Task {
 	case events.TaskPlan:
-		return events.Outcome{Plan: &events.PlanRef{Count: items, Ref: "plans/x", Digest: "blake3:0"}}
+		return events.Outcome{Plan: &events.PlanRef{Count: items, Ref: "plans/x", Digest: "blake3:0000000000000000000000000000000000000000000000000000000000000000"}}
 	case events.TaskScan:
 		return events.Outcome{Verdict: VerdictPassed}
 	case events.TaskCompensate:
@@ -355,6 +355,7 @@ func definition(kinds ...events.StepKind) events.Definition {
 		Policy: "nightly", Application: "shop", Window: 2,
 		Retry: events.RetryPolicy{MaxAttempts: 3, Base: events.Duration(time.Second), Cap: events.Duration(time.Minute)},
 	}
+	target := events.Target{Accepts: events.TrustMasked, Profile: "clone", Components: []events.Resource{events.Resource(`{}`)}}
 	for i, k := range kinds {
 		s := events.StepDefinition{Name: string(k), Kind: k, Cluster: events.LocalCluster, Timeout: events.Duration(time.Hour)}
 		if i > 0 {
@@ -368,9 +369,9 @@ func definition(kinds ...events.StepKind) events.Definition {
 		case events.StepTransfer:
 			s.Work.Transfer = &events.TransferWork{From: events.Resource(`{}`), To: events.Resource(`{}`)}
 		case events.StepRestore:
-			s.Work.Restore = &events.RestoreWork{From: events.Resource(`{}`)}
+			s.Work.Restore = &events.RestoreWork{From: events.Resource(`{}`), Target: target}
 		case events.StepVerify:
-			s.Work.Verify = &events.VerifyWork{From: events.Resource(`{}`)}
+			s.Work.Verify = &events.VerifyWork{From: events.Resource(`{}`), Target: target, Checks: []string{"rows"}}
 		}
 		d.Steps = append(d.Steps, s)
 	}

@@ -123,7 +123,7 @@ func command(attempt, generation int) events.CaptureRequested {
 	return events.CaptureRequested{
 		Assignment: events.Assignment{
 			Attempt: attempt, Generation: generation, ReplySubject: taskSubject, Deadline: time.Now().Add(time.Hour), Output: "c1",
-			Index: 1, Plan: &events.PlanRef{Count: 1, Ref: "plan", Digest: "blake3:0"},
+			Index: 1, Plan: &events.PlanRef{Count: 1, Ref: "plan", Digest: "blake3:0000000000000000000000000000000000000000000000000000000000000000"},
 		},
 		Work: events.CaptureWork{Application: events.Resource(`{}`), To: events.Resource(`{}`)},
 	}

@@ -2,8 +2,6 @@ package events
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
 )
 
@@ -76,23 +74,6 @@ type Stats struct {
 // Add returns the sum of two counts.
 func (s Stats) Add(o Stats) Stats {
 	return Stats{s.Items + o.Items, s.Rows + o.Rows, s.Bytes + o.Bytes, s.Stored + o.Stored, s.Skipped + o.Skipped}
-}
-
-// Validate checks an assignment.
-func (a Assignment) Validate() error {
-	switch {
-	case a.Attempt < 1:
-		return errors.New("attempt: counts from 1")
-	case a.Generation < 1:
-		return errors.New("generation: counts from 1")
-	case a.ReplySubject == "":
-		return errors.New("replySubject: missing")
-	case a.Index < 0 || a.Index > MaxTasks:
-		return fmt.Errorf("index: %d is not within 0 to %d", a.Index, MaxTasks)
-	case a.Index > 0 && a.Plan == nil:
-		return errors.New("plan: missing")
-	}
-	return nil
 }
 
 // Assigned returns the assignment itself: commands embed one and so have the method.

@@ -119,33 +119,47 @@ type Target struct {
 	Profile    string     `json:"profile"` // clone, recover or migrate
 }
 
-var errWork = errors.New("work must hold exactly the field that the step's kind names")
-
 // Validate checks the definition as a whole.
 func (d Definition) Validate() error {
+	if err := needed("application", d.Application); err != nil {
+		return err
+	}
 	if len(d.Steps) == 0 {
 		return errors.New("steps: at least one is needed")
 	}
-	if d.Retry.MaxAttempts < 1 {
-		return errors.New("retry.maxAttempts: must be at least 1")
+	if err := under("retry", d.Retry.validate()); err != nil {
+		return err
 	}
-	if d.Window < 1 {
-		return errors.New("window: must be at least 1")
+	if d.Window < 1 || d.Window > MaxTasks {
+		return fmt.Errorf("window: %d is not within 1 to %d", d.Window, MaxTasks)
 	}
 	seen := map[string]bool{}
 	for i, s := range d.Steps {
-		if err := s.validate(seen); err != nil {
-			return fmt.Errorf("steps[%d]: %w", i, err)
+		if err := element("steps", i, s.validate(seen)); err != nil {
+			return err
 		}
 		seen[s.Name] = true
 	}
 	return nil
 }
 
-func (s StepDefinition) validate(earlier map[string]bool) error {
+func (r RetryPolicy) validate() error {
 	switch {
-	case !dnsLabel.MatchString(s.Name):
-		return fmt.Errorf("name: %q is not a DNS label", s.Name)
+	case r.MaxAttempts < 1:
+		return errors.New("maxAttempts: must be at least 1")
+	case r.Base < 0:
+		return errors.New("base: must not be negative")
+	case r.Cap < r.Base:
+		return errors.New("cap: must not be less than base")
+	}
+	return nil
+}
+
+func (s StepDefinition) validate(earlier map[string]bool) error {
+	if err := validStep("name", s.Name); err != nil {
+		return err
+	}
+	switch {
 	case earlier[s.Name]:
 		return fmt.Errorf("name: %q is taken by an earlier step", s.Name)
 	case !dnsLabel.MatchString(s.Cluster):
@@ -155,16 +169,76 @@ func (s StepDefinition) validate(earlier map[string]bool) error {
 	case s.Timeout <= 0:
 		return errors.New("timeout: must be positive")
 	}
+	if err := oneOf("kind", string(s.Kind), string(StepCapture), string(StepMask), string(StepTransfer), string(StepRestore), string(StepVerify)); err != nil {
+		return err
+	}
+	return under("work", s.Work.validate(s.Kind))
+}
+
+// validate checks that the work is of a kind, and of no other.
+func (w Work) validate(kind StepKind) error {
 	set := map[StepKind]bool{
-		StepCapture: s.Work.Capture != nil, StepMask: s.Work.Mask != nil, StepTransfer: s.Work.Transfer != nil,
-		StepRestore: s.Work.Restore != nil, StepVerify: s.Work.Verify != nil,
+		StepCapture: w.Capture != nil, StepMask: w.Mask != nil, StepTransfer: w.Transfer != nil,
+		StepRestore: w.Restore != nil, StepVerify: w.Verify != nil,
 	}
-	if !set[s.Kind] {
-		return errWork
+	if !set[kind] {
+		return fmt.Errorf("%s: missing", kind)
 	}
-	for kind, present := range set {
-		if present && kind != s.Kind {
-			return errWork
+	for _, other := range []StepKind{StepCapture, StepMask, StepTransfer, StepRestore, StepVerify} {
+		if other != kind && set[other] {
+			return fmt.Errorf("%s: not the work of a %s", other, kind)
+		}
+	}
+	switch kind {
+	case StepCapture:
+		return under("capture", w.Capture.validate())
+	case StepMask:
+		return under("mask", w.Mask.validate())
+	case StepTransfer:
+		return under("transfer", w.Transfer.validate())
+	case StepRestore:
+		return under("restore", w.Restore.validate())
+	default:
+		return under("verify", w.Verify.validate())
+	}
+}
+
+func (w CaptureWork) validate() error {
+	return first(validResource("application", w.Application), validResource("to", w.To))
+}
+
+func (w MaskWork) validate() error {
+	return first(validResource("from", w.From), validResource("policy", w.Policy), validResource("to", w.To), validID("capture", w.Capture))
+}
+
+func (w TransferWork) validate() error {
+	return first(validResource("from", w.From), validResource("to", w.To), validID("capture", w.Capture))
+}
+
+func (w RestoreWork) validate() error {
+	return first(validResource("from", w.From), validID("capture", w.Capture), under("target", w.Target.validate()))
+}
+
+func (w VerifyWork) validate() error {
+	if err := first(validResource("from", w.From), validID("capture", w.Capture), under("target", w.Target.validate())); err != nil {
+		return err
+	}
+	if len(w.Checks) == 0 {
+		return errors.New("checks: at least one is needed")
+	}
+	return nil
+}
+
+func (t Target) validate() error {
+	if err := first(oneOf("accepts", t.Accepts, TrustRaw, TrustMasked), oneOf("profile", t.Profile, "clone", "recover", "migrate")); err != nil {
+		return err
+	}
+	if len(t.Components) == 0 {
+		return errors.New("components: at least one is needed")
+	}
+	for i, c := range t.Components {
+		if err := validResource(fmt.Sprintf("components[%d]", i), c); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -2,8 +2,6 @@ package events
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
 )
 
@@ -24,13 +22,6 @@ const (
 	// CodeLeaseExpired: a void marker stands in the capture's place. The step starts again with a new capture id.
 	CodeLeaseExpired = "lease.expired"
 )
-
-func (f Fault) validate() error {
-	if f.Class == "" || f.Message == "" {
-		return errors.New("error: class and message are needed")
-	}
-	return nil
-}
 
 // TaskScheduled reopens a task for a further attempt, not before At.
 type TaskScheduled struct {
@@ -243,24 +234,3 @@ const (
 	TypeCaptureVerified    = "io.tranship.capture.verified.v1"
 	TypeEnvironmentReady   = "io.tranship.environment.ready.v1"
 )
-
-func validAttempt(n int) error {
-	if n < 1 {
-		return errors.New("attempt: counts from 1")
-	}
-	return nil
-}
-
-func validClaim(n int, claim string) error {
-	if claim == "" {
-		return errors.New("claim: missing")
-	}
-	return validAttempt(n)
-}
-
-func validCapture(field string, c *CaptureRef) error {
-	if c != nil && (c.ID == "" || c.Location == "" || c.Application == "" || (c.Trust != "raw" && c.Trust != "masked")) {
-		return fmt.Errorf("%s: id, application, location and a trust of raw or masked are needed", field)
-	}
-	return nil
-}

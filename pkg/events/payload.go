@@ -1,15 +1,15 @@
 package events
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // EventType returns the event type.
 func (TaskScheduled) EventType() string { return TypeTaskScheduled }
 
 // Validate checks the payload.
 func (p TaskScheduled) Validate() error {
+	if p.At.IsZero() {
+		return errors.New("at: missing")
+	}
 	return validAttempt(p.Attempt)
 }
 
@@ -26,10 +26,7 @@ func (TaskCompleted) EventType() string { return TypeTaskCompleted }
 
 // Validate checks the payload.
 func (p TaskCompleted) Validate() error {
-	if err := validCapture("outcome.capture", p.Outcome.Capture); err != nil {
-		return err
-	}
-	return validClaim(p.Attempt, p.Claim)
+	return first(validClaim(p.Attempt, p.Claim), under("outcome", p.Outcome.validate()))
 }
 
 // EventType returns the event type.
@@ -37,10 +34,7 @@ func (TaskFailed) EventType() string { return TypeTaskFailed }
 
 // Validate checks the payload.
 func (p TaskFailed) Validate() error {
-	if err := p.Error.validate(); err != nil {
-		return err
-	}
-	return validClaim(p.Attempt, p.Claim)
+	return first(validClaim(p.Attempt, p.Claim), under("error", p.Error.validate()))
 }
 
 // EventType returns the event type.
@@ -64,10 +58,7 @@ func (RunRequested) EventType() string { return TypeRunRequested }
 
 // Validate checks the payload.
 func (p RunRequested) Validate() error {
-	if p.Application == "" || p.Cause.Kind == "" {
-		return errors.New("application and cause.kind are needed")
-	}
-	return nil
+	return first(needed("application", p.Application), under("cause", p.Cause.validate()))
 }
 
 // EventType returns the event type.
@@ -75,10 +66,7 @@ func (RunStarted) EventType() string { return TypeRunStarted }
 
 // Validate checks the payload.
 func (p RunStarted) Validate() error {
-	if err := p.Definition.Validate(); err != nil {
-		return fmt.Errorf("definition.%w", err)
-	}
-	return nil
+	return under("definition", p.Definition.Validate())
 }
 
 // EventType returns the event type.
@@ -93,8 +81,11 @@ func (RunPaused) Validate() error {
 func (RunResumed) EventType() string { return TypeRunResumed }
 
 // Validate checks the payload.
-func (RunResumed) Validate() error {
-	return nil
+func (p RunResumed) Validate() error {
+	if p.From == "" {
+		return nil
+	}
+	return validStep("from", p.From)
 }
 
 // EventType returns the event type.
@@ -126,7 +117,7 @@ func (RunCompleted) EventType() string { return TypeRunCompleted }
 
 // Validate checks the payload.
 func (p RunCompleted) Validate() error {
-	return validCapture("output", p.Output)
+	return first(validCapture("output", p.Output), under("stats", p.Stats.validate()))
 }
 
 // EventType returns the event type.
@@ -134,7 +125,12 @@ func (RunFailed) EventType() string { return TypeRunFailed }
 
 // Validate checks the payload.
 func (p RunFailed) Validate() error {
-	return p.Error.validate()
+	if p.Step != "" {
+		if err := validStep("step", p.Step); err != nil {
+			return err
+		}
+	}
+	return first(validID("task", p.Task), under("error", p.Error.validate()))
 }
 
 // EventType returns the event type.
@@ -150,10 +146,7 @@ func (StepStarted) EventType() string { return TypeStepStarted }
 
 // Validate checks the payload.
 func (p StepStarted) Validate() error {
-	if p.Generation < 1 {
-		return errors.New("generation: counts from 1")
-	}
-	return validCapture("input", p.Input)
+	return first(validNumber("generation", p.Generation), validCapture("input", p.Input), validID("output", p.Output))
 }
 
 // EventType returns the event type.
@@ -164,7 +157,7 @@ func (p StepRestarted) Validate() error {
 	if p.Generation < 2 {
 		return errors.New("generation: a restart counts from 2")
 	}
-	return p.Reason.validate()
+	return first(validID("output", p.Output), under("reason", p.Reason.validate()))
 }
 
 // EventType returns the event type.
@@ -172,7 +165,7 @@ func (StepCompleted) EventType() string { return TypeStepCompleted }
 
 // Validate checks the payload.
 func (p StepCompleted) Validate() error {
-	return validCapture("capture", p.Capture)
+	return first(validCapture("capture", p.Capture), under("stats", p.Stats.validate()), validDetail("detail", p.Detail))
 }
 
 // EventType returns the event type.
@@ -180,7 +173,7 @@ func (StepFailed) EventType() string { return TypeStepFailed }
 
 // Validate checks the payload.
 func (p StepFailed) Validate() error {
-	return p.Error.validate()
+	return first(validTask("task", p.Task), under("error", p.Error.validate()))
 }
 
 // EventType returns the event type.
@@ -188,10 +181,7 @@ func (StepDead) EventType() string { return TypeStepDead }
 
 // Validate checks the payload.
 func (p StepDead) Validate() error {
-	if p.Task == "" {
-		return errors.New("task: missing")
-	}
-	return nil
+	return first(validTask("task", p.Task), validNumber("attempts", p.Attempts))
 }
 
 // EventType returns the event type.
@@ -199,10 +189,7 @@ func (StepSkipped) EventType() string { return TypeStepSkipped }
 
 // Validate checks the payload.
 func (p StepSkipped) Validate() error {
-	if p.Reason == "" {
-		return errors.New("reason: missing")
-	}
-	return nil
+	return needed("reason", p.Reason)
 }
 
 // EventType returns the event type.
@@ -219,9 +206,14 @@ func (TriggerFired) EventType() string { return TypeTriggerFired }
 // Validate checks the payload.
 func (p TriggerFired) Validate() error {
 	if (p.Policy == "") == (len(p.Inline) == 0) {
-		return errors.New("exactly one of policy and inline is needed")
+		return errors.New("policy: exactly one of policy and inline is needed")
 	}
-	return nil
+	if p.Policy == "" {
+		if err := validResource("inline", p.Inline); err != nil {
+			return err
+		}
+	}
+	return under("cause", p.Cause.validate())
 }
 
 // EventType returns the event type.
@@ -229,11 +221,13 @@ func (ControlRequested) EventType() string { return TypeControlRequested }
 
 // Validate checks the payload.
 func (p ControlRequested) Validate() error {
-	switch p.Action {
-	case "cancel", "pause", "resume", "retry":
+	if err := oneOf("action", p.Action, "cancel", "pause", "resume", "retry"); err != nil {
+		return err
+	}
+	if p.From == "" {
 		return nil
 	}
-	return fmt.Errorf("action: %q is not one of cancel, pause, resume, retry", p.Action)
+	return validStep("from", p.From)
 }
 
 // EventType returns the event type.
@@ -241,10 +235,7 @@ func (TimerFired) EventType() string { return TypeTimerFired }
 
 // Validate checks the payload.
 func (p TimerFired) Validate() error {
-	if p.Kind == "" || p.Step == "" || p.Task == "" {
-		return errors.New("kind, step and task are needed")
-	}
-	return validAttempt(p.Attempt)
+	return first(oneOf("kind", p.Kind, "deadline"), validStep("step", p.Step), validTask("task", p.Task), validAttempt(p.Attempt))
 }
 
 // EventType returns the event type.
@@ -252,7 +243,7 @@ func (CaptureCreated) EventType() string { return TypeCaptureCreated }
 
 // Validate checks the payload.
 func (p CaptureCreated) Validate() error {
-	return validCapture("capture", &p.Capture)
+	return first(under("capture", p.Capture.validate()), under("stats", p.Stats.validate()))
 }
 
 // EventType returns the event type.
@@ -260,7 +251,7 @@ func (CaptureVerified) EventType() string { return TypeCaptureVerified }
 
 // Validate checks the payload.
 func (p CaptureVerified) Validate() error {
-	return validCapture("capture", &p.Capture)
+	return under("capture", p.Capture.validate())
 }
 
 // EventType returns the event type.
@@ -268,5 +259,5 @@ func (EnvironmentReady) EventType() string { return TypeEnvironmentReady }
 
 // Validate checks the payload.
 func (p EnvironmentReady) Validate() error {
-	return validCapture("capture", &p.Capture)
+	return under("capture", p.Capture.validate())
 }

@@ -175,7 +175,7 @@ func on[In events.Command](c *cluster, st events.Stage) stage.Route {
 		var o events.Outcome
 		switch job.Address.Task {
 		case events.TaskPlan:
-			o.Plan = &events.PlanRef{Count: 2, Ref: "plan", Digest: "blake3:0"}
+			o.Plan = &events.PlanRef{Count: 2, Ref: "plan", Digest: "blake3:0000000000000000000000000000000000000000000000000000000000000000"}
 		case events.TaskScan:
 			o.Verdict = saga.VerdictPassed
 		case events.TaskCommit:
