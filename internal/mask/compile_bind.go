@@ -183,6 +183,7 @@ func (c *compiler) bindMask(t *tableProgram, b *binding, rule api.ColumnRule) *b
 		own = documentParams(c.deps, rule, own)
 		b.identity = c.implicit(b.field, rule.Mask, own)
 		b.leaves = rule.Paths
+		c.bindLeaves(b)
 	}
 	if b.identity == nil {
 		return nil
@@ -213,6 +214,20 @@ func (c *compiler) bindMask(t *tableProgram, b *binding, rule api.ColumnRule) *b
 		return nil
 	}
 	return b
+}
+
+// bindLeaves makes known the implicit identities of the rules within a document, and checks its decisions to keep.
+func (c *compiler) bindLeaves(b *binding) {
+	for _, path := range slices.Sorted(maps.Keys(b.leaves)) {
+		rule, at := b.leaves[path], fmt.Sprintf("%s.paths[%q]", b.field, path)
+		switch {
+		case rule.Keep != nil:
+			c.checkKeep(at, rule.Keep)
+		case rule.Mask != "":
+			_, own := columnParams(rule)
+			c.implicit(at, rule.Mask, own)
+		}
+	}
 }
 
 // readingParams takes over what a rule says about how to read its column.

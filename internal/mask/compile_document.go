@@ -94,10 +94,7 @@ type leafBuilder struct {
 func (l leafBuilder) build(rule LeafRule, column Column) (Transformer, error) {
 	source := l.binding.leaves[rule.Path]
 	switch {
-	case source.Keep != nil:
-		if source.Keep.Expired(l.deps.Now) {
-			return nil, fmt.Errorf("paths[%q]: the decision to keep this ended on %s", rule.Path, source.Keep.Expires)
-		}
+	case source.Keep != nil: // the compiler has seen to it that the decision holds
 		return TransformerFunc(passLeaf), nil
 	case source.Null != nil:
 		return TransformerFunc(func(dst []byte, _ Value, _ *Record) ([]byte, error) { return dst, ErrNull }), nil
@@ -125,6 +122,9 @@ func (l leafBuilder) identity(rule LeafRule) (*identity, error) {
 			return id, nil
 		}
 		return nil, refuse("the policy declares no usable identity %q", rule.Identity)
+	}
+	if id := usable(l.identities[rule.Mask]); id != nil && !id.spec.Keeps {
+		return id, nil
 	}
 	spec, err := l.deps.Masks.Get(rule.Mask)
 	if err != nil {

@@ -99,9 +99,9 @@ func (t *tableProgram) distinctness(column string) (distinctness, *binding) {
 }
 
 // neededBits is how many bits a mask needs so that n random values collide with probability below 2⁻²⁰ altogether: the
-// number of pairs is below n²/2.
+// number of pairs is below n²/2. Estimates of rows may be missing or old, so n counts at least a million.
 func neededBits(n int64) int {
-	return 2*bits.Len64(uint64(max(n, 1<<10))) - 1 + 20
+	return 2*bits.Len64(uint64(max(n, 1<<20))) - 1 + 20
 }
 
 // proveUnique refuses masks that may give two rows one key.

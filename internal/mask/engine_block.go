@@ -33,44 +33,38 @@ type blockReader struct {
 	r      io.Reader
 	maxRow int
 	rest   []byte // read, but not yet part of a block
-	err    error
+	ended  error  // what the stream ended with
 }
 
 // next fills b.in with whole rows. It returns io.EOF when there are none left.
 func (b *blockReader) next(into []byte) ([]byte, error) {
 	into = append(into[:0], b.rest...)
 	b.rest = b.rest[:0]
-	searched := 0
+	searched, end := 0, 0 // end is behind the last newline
 	for {
-		end := bytes.LastIndexByte(into[searched:], '\n')
-		if end >= 0 && (len(into) >= blockSize || b.err != nil) {
-			end += searched + 1
+		if i := bytes.LastIndexByte(into[searched:], '\n'); i >= 0 {
+			end = searched + i + 1
+		}
+		searched = len(into)
+		if end > 0 && (len(into) >= blockSize || b.ended != nil) {
 			b.rest = append(b.rest, into[end:]...)
 			return into[:end], nil
 		}
-		if end < 0 {
-			searched = len(into)
-		}
 		switch {
-		case b.err == io.EOF && len(into) > 0:
+		case errors.Is(b.ended, io.EOF) && len(into) > 0:
 			return into, copytext.ErrCut
-		case b.err != nil:
-			return into, b.err
-		case len(into)-b.lineStart(into, searched) > b.maxRow:
+		case b.ended != nil:
+			return into, b.ended
+		case len(into)-end > b.maxRow:
 			return into, fault.New(fault.Permanent, "mask.row-size", "a row has more than %d bytes", b.maxRow)
 		}
 		if cap(into)-len(into) < blockSize/4 {
 			into = slices.Grow(into, max(blockSize+blockSize/4-len(into), cap(into)/4, blockSize/4))
 		}
 		var n int
-		n, b.err = b.r.Read(into[len(into):cap(into)])
+		n, b.ended = b.r.Read(into[len(into):cap(into)])
 		into = into[:len(into)+n]
 	}
-}
-
-// lineStart returns where the row begins that has no end yet: rows before it end in the block.
-func (b *blockReader) lineStart(into []byte, searched int) int {
-	return bytes.LastIndexByte(into[:searched], '\n') + 1
 }
 
 // run masks a stream of rows.

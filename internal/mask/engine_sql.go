@@ -63,7 +63,8 @@ func (s *sqlScanner) next() ([]byte, error) {
 		switch c {
 		case ';':
 			s.buf = append(s.buf, c)
-			return s.buf, s.blank()
+			s.blank()
+			return s.buf, nil
 		case '\'':
 			err = s.quoted(c, s.escapes())
 		case '"':
@@ -116,20 +117,20 @@ func (s *sqlScanner) follows(c byte) bool {
 	return err == nil && next[0] == c
 }
 
-// blank takes the white space up to the end of the line.
-func (s *sqlScanner) blank() error {
+// blank takes the white space up to the end of the line. An error of the reader is met again by whoever reads next.
+func (s *sqlScanner) blank() {
 	for {
-		next, err := s.r.Peek(1)
-		if err != nil {
-			return nil // the next call meets it again
+		next, _ := s.r.Peek(1)
+		if len(next) == 0 {
+			return
 		}
 		if c := next[0]; c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-			return nil
+			return
 		}
 		c, _ := s.r.ReadByte()
 		s.buf = append(s.buf, c)
 		if c == '\n' {
-			return nil
+			return
 		}
 	}
 }

@@ -303,3 +303,47 @@ func TestRunStopsWhenItsContextEnds(t *testing.T) {
 		}
 	}
 }
+
+func TestRowsBeyondTheLimitAreRefused(t *testing.T) {
+	up := unit(t, compileShop(t), customerUnit)
+	in := customerRow(1) + strings.Replace(customerRow(2), "line one", strings.Repeat("y", 3<<20), 1)
+	var out bytes.Buffer
+	if _, err := up.Run(context.Background(), strings.NewReader(in), &out, mask.RunOptions{MaxRow: 2 << 20}); fault.CodeOf(err) != "mask.row-size" {
+		t.Errorf("got %v", err)
+	}
+	if masked, _ := run(t, up, in, 1); strings.Count(masked, "x") < 3<<20 || strings.Contains(masked, "y") && strings.Contains(masked, "yyyy") {
+		t.Error("a row of 3 MiB was not crossed out")
+	}
+}
+
+// Whatever comes in: no crash, as many rows and cells as before, NULL where NULL was kept, and bytes that do not depend on
+// workers.
+func FuzzRows(f *testing.F) {
+	f.Add([]byte(customerRow(1)))
+	f.Add([]byte("1\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\n"))
+	f.Add([]byte("1\ta@b\t\\x4\t\\0\t\\\\\t{\"email\":1}\t\\b\t\\\t\\N\n\n"))
+	f.Add([]byte("2\t\xff@\xfe\t\xc3\x28\t0000-00-00\t4 1\t[[[[\t\r\tt\tgold\n"))
+	up := unit(f, compileShop(f), customerUnit)
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var one, four bytes.Buffer
+		_, err := up.Run(context.Background(), bytes.NewReader(in), &one, mask.RunOptions{})
+		_, errFour := up.Run(context.Background(), bytes.NewReader(in), &four, mask.RunOptions{Workers: 4})
+		if (err == nil) != (errFour == nil) {
+			t.Fatalf("1 worker: %v, 4 workers: %v", err, errFour)
+		}
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(one.Bytes(), four.Bytes()) {
+			t.Fatal("1 and 4 workers give different bytes")
+		}
+		if bytes.Count(one.Bytes(), []byte("\n")) != bytes.Count(in, []byte("\n")) {
+			t.Fatal("the number of rows changed")
+		}
+		for i, row := range bytes.Split(bytes.TrimSuffix(one.Bytes(), []byte("\n")), []byte("\n")) {
+			if len(in) > 0 && bytes.Count(row, []byte("\t")) != len(customerUnit.Columns)-1 {
+				t.Fatalf("row %d has another number of cells: %q", i+1, row)
+			}
+		}
+	})
+}

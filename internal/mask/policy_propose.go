@@ -182,7 +182,8 @@ func (w *proposer) writeIdentities(b *strings.Builder) {
 // yamlKey quotes a column's name where YAML would read it as something else.
 func yamlKey(name string) string {
 	for i, c := range name {
-		if !(c >= 'a' && c <= 'z' || c == '_' || i > 0 && c >= '0' && c <= '9') {
+		plain := c >= 'a' && c <= 'z' || c == '_' || i > 0 && c >= '0' && c <= '9'
+		if !plain {
 			return strconv.Quote(name)
 		}
 	}

@@ -109,7 +109,10 @@ func (c *comparison) rowsSideBySide(ctx context.Context) error {
 			c.cell(&c.columns[i], r[i], m[i])
 		}
 	}
-	if _, err := raw.next(len(c.columns)); !errors.Is(err, io.EOF) && !(c.u.Dropped && c.rows == 0) {
+	if c.u.Dropped && c.rows == 0 {
+		return nil
+	}
+	if _, err := raw.next(len(c.columns)); !errors.Is(err, io.EOF) {
 		c.misaligned()
 	}
 	return nil
