@@ -119,6 +119,19 @@ func (e endpoint) connect(ctx context.Context, purpose string) (*pgx.Conn, error
 	return conn, nil
 }
 
+// reading opens a connection that reads rows.
+func (e endpoint) reading(ctx context.Context, purpose string) (*pgx.Conn, error) {
+	conn, err := e.connect(ctx, purpose)
+	if err != nil {
+		return nil, err
+	}
+	if err := run(ctx, conn, readPins); err != nil {
+		hangUp(ctx, conn)
+		return nil, e.scrub(classify(fmt.Errorf("pin the settings of a session: %w", err)))
+	}
+	return conn, nil
+}
+
 // pinned returns the endpoint reduced to the one server that it leads to, as everything that happens under one snapshot
 // must happen on one server, together with a connection.
 func (e endpoint) pinned(ctx context.Context, purpose string) (endpoint, *pgx.Conn, error) {

@@ -241,7 +241,8 @@ func (t *target) analyze(ctx context.Context, c *dataservice.Catalogue) error {
 	group.SetLimit(t.workers)
 	for i := range c.Objects {
 		o := &c.Objects[i]
-		if !holdsRows(o) && o.Kind != objectMaterialized {
+		// A partitioned table is analyzed with its partitions.
+		if o.Kind != objectTable && o.Kind != objectMaterialized && (o.Kind != objectPartitioned || o.Parent != "") {
 			continue
 		}
 		group.Go(func() error {

@@ -37,7 +37,7 @@ func (s *sandbox) Inspect(ctx context.Context, c dataservice.Component, key data
 func (s *sandbox) inspect(ctx context.Context, c dataservice.Component, key dataservice.MeasureKey) (dataservice.Findings, error) {
 	var none dataservice.Findings
 	inside := s.place.endpoint.database(s.place.sandbox)
-	open := &sessions{open: func(ctx context.Context) (*pgx.Conn, error) { return inside.connect(ctx, "inspect") }}
+	open := &sessions{open: func(ctx context.Context) (*pgx.Conn, error) { return inside.reading(ctx, "inspect") }}
 	defer open.close(ctx)
 	conn, err := open.take(ctx)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // pins are the settings under which every value is written and read, so that equal values have equal text wherever and
-// whenever they are read. Settings of planning make a range of blocks come in the order of the blocks, and the server
-// notices within a minute that a worker's machine is gone, and releases what was held for it.
+// whenever they are read. The server notices within a minute or so that a worker's machine is gone, and releases what was
+// held for it.
 const pins = `
 SET DateStyle = 'ISO, MDY';
 SET IntervalStyle = 'postgres';
@@ -30,13 +30,17 @@ SET lock_timeout = '30s';
 SET tcp_keepalives_idle = 30;
 SET tcp_keepalives_interval = 10;
 SET tcp_keepalives_count = 3;
+SET client_min_messages = 'warning';
+`
+
+// readPins make the rows of a range of blocks come in the order of the blocks, in every session that reads rows.
+const readPins = `
 SET synchronize_seqscans = off;
 SET max_parallel_workers_per_gather = 0;
 SET enable_indexscan = off;
 SET enable_indexonlyscan = off;
 SET enable_bitmapscan = off;
 SET jit = off;
-SET client_min_messages = 'warning';
 `
 
 // pin applies the pinned settings to a new connection and refuses servers that are too old.

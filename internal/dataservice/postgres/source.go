@@ -256,7 +256,7 @@ func (s *source) captureRows(ctx context.Context, u dataservice.Unit, w dataserv
 
 // join opens a session under the snapshot.
 func (s *source) join(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := s.endpoint.connect(ctx, "capture")
+	conn, err := s.endpoint.reading(ctx, "capture")
 	if err != nil {
 		return nil, err
 	}

@@ -10,13 +10,19 @@ import (
 	"github.com/tranship/tranship/internal/dataservice/postgres/pgserver"
 )
 
-func TestServerKeepsItsDataBetweenStarts(t *testing.T) {
-	ctx := t.Context()
+// openDir is a folder that the server's user can come to, also when the test runs as root.
+func openDir(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // closed to the server's user when the test runs as root
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
 		t.Fatal(err)
 	}
-	config := pgserver.Config{Dir: filepath.Join(dir, "pg"), Volatile: true}
+	return filepath.Join(dir, "pg")
+}
+
+func TestServerKeepsItsDataBetweenStarts(t *testing.T) {
+	ctx := t.Context()
+	config := pgserver.Config{Dir: openDir(t), Volatile: true}
 	first, err := pgserver.Start(ctx, config)
 	if err != nil {
 		t.Fatal(err)
