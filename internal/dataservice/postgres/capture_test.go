@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tranship/tranship/internal/dataservice"
+	"github.com/tranship/tranship/internal/fault"
 )
 
 var testKey = dataservice.MeasureKey{9}
@@ -305,5 +306,27 @@ func TestALostLeaderLosesTheSnapshot(t *testing.T) {
 		if _, err := s.Capture(ctx, u, &memory{}); !errors.Is(err, dataservice.ErrSnapshotLost) || codeOf(err) != "snapshot.lost" {
 			t.Errorf("capture of unit %s without the leader: %v", u.ID, err)
 		}
+	}
+}
+
+func TestWhatIsNotCapturedIsReported(t *testing.T) {
+	name := newDatabase(t, "SELECT lo_create(0); CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far (i integer) SERVER s")
+	plan, err := opened(t, configFor(server.DSN(name))).Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gaps []string
+	for _, g := range plan.Gaps {
+		gaps = append(gaps, g.Object+" "+g.Code)
+	}
+	if want := []string{"large objects unsupported", "public.far unsupported"}; !slices.Equal(gaps, want) {
+		t.Errorf("the gaps are %q, want %q", gaps, want)
+	}
+}
+
+func TestAReservedSchemaIsRefused(t *testing.T) {
+	name := newDatabase(t, "CREATE SCHEMA tranship")
+	if _, err := opened(t, configFor(server.DSN(name))).Plan(t.Context()); !fault.Is(err, fault.Permanent) || codeOf(err) != "postgres.reserved" {
+		t.Errorf("a schema tranship: %v", err)
 	}
 }

@@ -277,3 +277,17 @@ func TestAnotherRunHasASandboxOfItsOwn(t *testing.T) {
 		t.Errorf("there are %q", left)
 	}
 }
+
+func TestALocaleThatTheServerLacksIsExplained(t *testing.T) {
+	name := newDatabase(t, small)
+	c := captureAll(t, configFor(server.DSN(name)), rangeBytes)
+	c.Catalogue.Settings = map[string]string{settingEncoding: "UTF8", settingCollate: "xx_XX.UTF-8", settingCtype: "C"}
+	target := newName()
+	err := c.restoreInto(t.Context(), configFor(server.DSN(target)), dataservice.Restoring{Run: "r", Fence: 1})
+	if !fault.Is(err, fault.Permanent) || fault.CodeOf(err) != "postgres.settings" || !strings.Contains(fault.HintOf(err), "xx_XX.UTF-8") {
+		t.Errorf("%v (%s, hint %q)", err, fault.ClassOf(err), fault.HintOf(err))
+	}
+	if left := like(t, target); len(left) != 0 {
+		t.Errorf("there are %q", left)
+	}
+}
