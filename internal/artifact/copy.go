@@ -98,7 +98,14 @@ func (r *Repository) copyChunks(ctx context.Context, opener *sessionOpener, c *r
 			case <-ctx.Done():
 				return false
 			}
-			running.Go(func() { result <- r.fetchPacked(ctx, opener, c, s, wanted) })
+			running.Go(func() {
+				var f fetched
+				f.err = again(func() (err error) {
+					f, err = r.fetchPacked(ctx, opener, c, s, wanted)
+					return err
+				})
+				result <- f
+			})
 			return true
 		})
 	})
@@ -131,18 +138,18 @@ type fetched struct {
 	err    error
 }
 
-func (r *Repository) fetchPacked(ctx context.Context, opener *sessionOpener, c *recipe, s span, wanted []bool) fetched {
+func (r *Repository) fetchPacked(ctx context.Context, opener *sessionOpener, c *recipe, s span, wanted []bool) (fetched, error) {
 	f := fetched{span: s, packed: map[int64][]byte{}}
 	if !s.fetch {
-		return f
+		return f, nil
 	}
 	keys, err := opener.open(ctx, s.session)
 	if err != nil {
-		return fetched{err: err}
+		return f, err
 	}
 	data, err := r.fetch(ctx, opener.names[s.session], s)
 	if err != nil {
-		return fetched{err: err}
+		return f, err
 	}
 	at := packKey(opener.names[s.session], s.pack)
 	for i := s.first; i < s.first+s.count; i++ {
@@ -151,10 +158,10 @@ func (r *Repository) fetchPacked(ctx context.Context, opener *sessionOpener, c *
 			continue
 		}
 		if f.packed[i], err = r.openChunk(at, keys.chunks, &e, sealedExtent(data, s, e.place)); err != nil {
-			return fetched{err: err}
+			return f, err
 		}
 	}
-	return f
+	return f, nil
 }
 
 // has reports whether the session need not be given the chunk's bytes.

@@ -206,11 +206,24 @@ func (cr *ChunkReader) readAhead(ctx context.Context, opener *sessionOpener, fir
 		}
 		cr.done.Go(func() {
 			var o opened
-			o.chunks, o.err = cr.openSpan(ctx, opener, s)
+			o.err = again(func() (err error) {
+				o.chunks, err = cr.openSpan(ctx, opener, s)
+				return err
+			})
 			result <- o
 		})
 		return true
 	})
+}
+
+// again repeats what found a damaged object once: a store does not verify a part of an object that it sends, so the damage
+// may have happened on the way.
+func again(read func() error) error {
+	err := read()
+	if errors.Is(err, ErrCorrupt) {
+		err = read()
+	}
+	return err
 }
 
 func (cr *ChunkReader) openSpan(ctx context.Context, opener *sessionOpener, s span) ([]Chunk, error) {

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tranship/tranship/internal/artifact"
+	"github.com/tranship/tranship/internal/blob"
 	"github.com/tranship/tranship/internal/fault"
 )
 
@@ -180,5 +183,91 @@ func TestAnAbortedStreamLeavesNothingAndHoldsNobodyUp(t *testing.T) {
 	}
 	if got := read(t, l.open(t, l.reader), id, a); !bytes.Equal(got, random(51, 6<<20)) {
 		t.Error("the stream reads back differently")
+	}
+}
+
+// noisyStore damages what it sends of each pack the first time that it is asked.
+type noisyStore struct {
+	blob.Store
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+func (s *noisyStore) Get(ctx context.Context, k blob.Key, off, n int64) (io.ReadCloser, error) {
+	r, err := s.Store.Get(ctx, k, off, n)
+	if err != nil || !strings.Contains(string(k), "/p/") {
+		return r, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	request := fmt.Sprint(k, off)
+	if s.seen[request] {
+		return r, nil
+	}
+	s.seen[request] = true
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	b[len(b)/2] ^= 1
+	return io.NopCloser(bytes.NewReader(b)), err
+}
+
+func TestDamageOnTheWayIsReadAgain(t *testing.T) {
+	l, dst := newLocation(t, artifact.Masked), newLocation(t, artifact.Masked)
+	id := maskedID(t, "capture-1")
+	data := random(61, 10<<20)
+	a := write(t, begin(t, l.open(t, l.writer), artifact.SessionConfig{Run: "run-1", Task: "1", Capture: id}), "s-1", artifact.Stream, data)
+	noisy := func() *artifact.Repository {
+		store := &noisyStore{Store: l.store, seen: map[string]bool{}}
+		r, err := artifact.Open(t.Context(), blob.NewBucket(store, "app"), l.config(), l.reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if got := read(t, noisy(), id, a); !bytes.Equal(got, data) {
+		t.Error("the stream reads back differently")
+	}
+	s := begin(t, dst.open(t, dst.writer), artifact.SessionConfig{Run: "run-2", Task: "1", Capture: id})
+	copied, _, err := artifact.CopyMasked(t.Context(), noisy(), id, a, s)
+	if err != nil || copied.Plain != a.Plain {
+		t.Errorf("the copy is %+v, %v", copied, err)
+	}
+}
+
+func TestAReaderHoldsACaptureUntilItReleasesIt(t *testing.T) {
+	l := newLocation(t, artifact.Raw)
+	r := l.open(t, l.writer)
+	id := l.id(t, "capture-1")
+	if err := r.Hold(t.Context(), id, "run-2", "restore"); !errors.Is(err, artifact.ErrNotCommitted) {
+		t.Errorf("holding what does not exist gave %v, want ErrNotCommitted", err)
+	}
+	st := l.statement(t, id, "run-1", nil)
+	if _, err := r.Commit(t.Context(), st, l.trusted, artifact.Sign(st, l.signers[artifact.Capturer])); err != nil {
+		t.Fatal(err)
+	}
+	leases := func() (n int) {
+		for _, err := range l.store.List(t.Context(), "app/l/run-2/") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	for range 2 {
+		if err := l.open(t, artifact.Keys{}).Hold(t.Context(), id, "run-2", "restore"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := leases(); n != 1 {
+		t.Errorf("%d leases, want one", n)
+	}
+	for range 2 {
+		if err := r.Release(t.Context(), id, "run-2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := leases(); n != 0 {
+		t.Errorf("%d leases are left", n)
 	}
 }
