@@ -34,6 +34,7 @@ type blockReader struct {
 	maxRow int
 	rest   []byte // read, but not yet part of a block
 	ended  error  // what the stream ended with
+	atEnd  bool   // ended is set
 }
 
 // next fills b.in with whole rows. It returns io.EOF when there are none left.
@@ -46,14 +47,14 @@ func (b *blockReader) next(into []byte) ([]byte, error) {
 			end = searched + i + 1
 		}
 		searched = len(into)
-		if end > 0 && (len(into) >= blockSize || b.ended != nil) {
+		if end > 0 && (len(into) >= blockSize || b.atEnd) {
 			b.rest = append(b.rest, into[end:]...)
 			return into[:end], nil
 		}
 		switch {
 		case errors.Is(b.ended, io.EOF) && len(into) > 0:
 			return into, copytext.ErrCut
-		case b.ended != nil:
+		case b.atEnd:
 			return into, b.ended
 		case len(into)-end > b.maxRow:
 			return into, fault.New(fault.Permanent, "mask.row-size", "a row has more than %d bytes", b.maxRow)
@@ -63,6 +64,7 @@ func (b *blockReader) next(into []byte) ([]byte, error) {
 		}
 		var n int
 		n, b.ended = b.r.Read(into[len(into):cap(into)])
+		b.atEnd = b.ended != nil
 		into = into[:len(into)+n]
 	}
 }

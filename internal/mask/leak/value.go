@@ -128,6 +128,7 @@ func crossedOut(value []byte) bool {
 	}
 	switch string(value) {
 	case "0", "f", "null", "1970-01-01", "1970-01-01 00:00:00", "1970-01-01 00:00:00+00", `\x`, "00000000-0000-0000-0000-000000000000",
+		"ffffffff-ffff-ffff-ffff-ffffffffffff",
 		"infinity", "-infinity", "0000-00-00":
 		return true
 	}
