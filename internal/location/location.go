@@ -66,7 +66,7 @@ type Location struct {
 	Name    string
 	Trust   artifact.Trust
 	Repo    *artifact.Repository
-	Bucket  *blob.Bucket         // below the application's prefix
+	Bucket  *blob.Bucket // below the application's prefix
 	Trusted artifact.Trusted
 	closer  io.Closer
 }
