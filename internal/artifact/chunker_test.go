@@ -2,9 +2,13 @@ package artifact
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/zeebo/blake3"
 )
 
 // smallChunker has sizes that let a test cut often.
@@ -145,5 +149,65 @@ func TestCodecsGiveBackWhatTheyTook(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// describedCuts cuts as FORMAT.md says, a byte at a time.
+func describedCuts(chunking Chunking, p chunkerParams, key [keySize]byte, data []byte) (ends []int) {
+	h, _ := blake3.NewKeyed(key[:])
+	_, _ = h.WriteString("tranship 1 gear")
+	output := make([]byte, 256*8)
+	_, _ = h.Digest().Read(output)
+	a := bits.TrailingZeros(uint(p.Avg))
+	start, hash, due := 0, uint64(0), false
+	for i, b := range data {
+		n := i - start // number of the byte in its chunk, from 0
+		if !due && n >= p.Min {
+			hash = 2*hash + binary.LittleEndian.Uint64(output[8*int(b):])
+			highest := a + 1
+			if n >= p.Avg {
+				highest = a - 1
+			}
+			due = hash>>(64-highest) == 0
+		}
+		due = due || n+1 == p.Max
+		if due && (chunking == Stream || b == '\n') || n+1 == p.Lines {
+			ends = append(ends, i+1)
+			start, hash, due = i+1, 0, false
+		}
+	}
+	return ends
+}
+
+// TestCutsAreWhereTheFormatPutsThem holds the cuts of version 1: others would end deduplication with every earlier capture.
+func TestCutsAreWhereTheFormatPutsThem(t *testing.T) {
+	key := [keySize]byte{1, 2, 3}
+	for _, chunking := range []Chunking{Stream, Lines} {
+		data := testData(300_000, 700)
+		want := describedCuts(chunking, smallChunker, key, data)
+		got := cuts(newChunker(chunking, smallChunker, newGearTable(&key)), data, 1000)
+		if len(got) != len(want) || len(want) < 100 {
+			t.Fatalf("%s: %d cuts, want %d", chunking, len(got), len(want))
+		}
+		for i := range got {
+			if got[i].end != want[i] {
+				t.Fatalf("%s: cut %d is at %d, want %d", chunking, i, got[i].end, want[i])
+			}
+		}
+	}
+	// With the real sizes, over a stream that is easy to make elsewhere.
+	h := blake3.New()
+	_, _ = h.WriteString("tranship test vector")
+	data := make([]byte, 6<<20)
+	_, _ = h.Digest().Read(data)
+	var ends []int
+	for _, c := range cuts(newChunker(Stream, defaultChunker, newGearTable(&key)), data, len(data)) {
+		ends = append(ends, c.end)
+	}
+	if want := describedCuts(Stream, defaultChunker, key, data); !slices.Equal(ends, want) {
+		t.Errorf("cuts at %v, described at %v", ends, want)
+	}
+	if want := []int{1330207, 2060811, 2912212, 4797182, 5586341}; !slices.Equal(ends, want) {
+		t.Errorf("cuts at %v, want %v", ends, want)
 	}
 }
