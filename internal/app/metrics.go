@@ -1,13 +1,17 @@
 package app
 
 import (
+	"context"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/tranship/tranship/internal/blob/observe"
 	"github.com/tranship/tranship/internal/fault"
+	"github.com/tranship/tranship/internal/saga"
+	"github.com/tranship/tranship/internal/saga/natsjournal"
 )
 
 // metrics are what Prometheus can read. Their labels are of small sets, and never names that users choose.
@@ -15,6 +19,7 @@ type metrics struct {
 	registry      *prometheus.Registry
 	messages      *prometheus.CounterVec
 	messageTime   *prometheus.HistogramVec
+	facts         *prometheus.CounterVec
 	storeCalls    *prometheus.CounterVec
 	storeBytes    *prometheus.CounterVec
 	storeDuration *prometheus.HistogramVec
@@ -29,6 +34,9 @@ func newMetrics() *metrics {
 		messageTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tranship_message_seconds", Help: "Time that a handler took for a message.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 12),
 		}, []string{"handler"}),
+		facts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tranship_journal_events_total", Help: "Events that this process appended to the journals of runs, by type.",
+		}, []string{"type"}),
 		storeCalls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tranship_store_calls_total", Help: "Calls of object stores, by operation, kind of object and outcome.",
 		}, []string{"op", "kind", "outcome"}),
@@ -40,7 +48,7 @@ func newMetrics() *metrics {
 		}, []string{"op"}),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.messages, m.messageTime, m.storeCalls, m.storeBytes, m.storeDuration)
+		m.messages, m.messageTime, m.facts, m.storeCalls, m.storeBytes, m.storeDuration)
 	return m
 }
 
@@ -52,6 +60,23 @@ func (m *metrics) Handled(handler string, took time.Duration, err error) {
 	}
 	m.messages.WithLabelValues(handler, outcome).Inc()
 	m.messageTime.WithLabelValues(handler).Observe(took.Seconds())
+}
+
+// journal counts what is appended through it.
+type journal struct {
+	*natsjournal.Journal
+	metrics *metrics
+}
+
+// Append implements saga.Journal.
+func (j journal) Append(ctx context.Context, subject string, after saga.Seq, evs ...event.Event) (saga.Seq, error) {
+	seq, err := j.Journal.Append(ctx, subject, after, evs...)
+	if err == nil {
+		for _, e := range evs {
+			j.metrics.facts.WithLabelValues(e.Type()).Inc()
+		}
+	}
+	return seq, err
 }
 
 // Observe implements observe.Observer.

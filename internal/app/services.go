@@ -63,7 +63,7 @@ func (p *program) startScheduler(ctx context.Context, js natsjs.JetStream) error
 	if err != nil {
 		return err
 	}
-	journal := natsjournal.New(natsjournal.Config{}, natsjournal.Deps{JetStream: js})
+	journal := p.journal(js)
 	s := scheduler.New(scheduler.Config{}, scheduler.Deps{
 		Journal: journal, Feed: journal, Commands: jetstream.NewCommands(js),
 		Checkpoints: natscheckpoint.New(natscheckpoint.Deps{JetStream: js}),
@@ -163,7 +163,7 @@ func (p *program) startGateway(ctx context.Context, js natsjs.JetStream) error {
 		return err
 	}
 	g, err := gateway.New(gateway.Config{Version: p.cfg.Version, Token: token}, gateway.Deps{
-		Journal: natsjournal.New(natsjournal.Config{}, natsjournal.Deps{JetStream: js}), Requests: jetstream.NewCommands(js),
+		Journal: p.journal(js), Requests: jetstream.NewCommands(js),
 		Resources: resources, Checkpoints: natscheckpoint.New(natscheckpoint.Deps{JetStream: js}),
 		Locations: p.opener(), Ready: func(context.Context) error { return p.health.ready() },
 		Clock: p.deps.Clock, Log: p.deps.Log.Named(bus.ServiceGateway),
@@ -188,7 +188,7 @@ func (p *program) work(js natsjs.JetStream, service string, s events.Stage, rout
 		return err
 	}
 	w := stage.New(stage.Config{Service: service, Name: workerName(service), Stage: s, Cluster: p.cfg.Cluster}, stage.Deps{
-		Journal:     natsjournal.New(natsjournal.Config{}, natsjournal.Deps{JetStream: js}),
+		Journal:     p.journal(js),
 		Checkpoints: natscheckpoint.New(natscheckpoint.Deps{JetStream: js}),
 		Clock:       p.deps.Clock, Log: router.Logger(log),
 	}, routes...)
@@ -198,6 +198,10 @@ func (p *program) work(js natsjs.JetStream, service string, s events.Stage, rout
 
 func (p *program) subscriber(js natsjs.JetStream, log *zap.Logger, cfg jetstream.SubscriberConfig) *jetstream.Subscriber {
 	return jetstream.NewSubscriber(cfg, jetstream.SubscriberDeps{JetStream: js, Log: log})
+}
+
+func (p *program) journal(js natsjs.JetStream) journal {
+	return journal{natsjournal.New(natsjournal.Config{}, natsjournal.Deps{JetStream: js}), p.metrics}
 }
 
 func (p *program) secrets() *secret.Resolver {

@@ -70,6 +70,9 @@ func (t *task) bundle(ctx context.Context) (events.Outcome, error) {
 		})
 	}
 	if err := g.Wait(); err != nil {
+		if len(mask.UnclassifiedIn(err)) > 0 { // a path within documents: only reading finds it
+			return events.Outcome{}, refusal(err)
+		}
 		return events.Outcome{}, err
 	}
 	if err := session.Close(); err != nil {

@@ -48,7 +48,7 @@ func refusal(err error) error {
 	if len(unclassified) == 0 {
 		return fault.New(fault.Permanent, "mask.policy", "the masking policy does not fit the capture: %w", err)
 	}
-	f := fault.New(fault.Permanent, CodeUnclassified, "the masking policy does not say what happens to %d places of the capture; nothing was written: %w", len(unclassified), err).
+	f := fault.New(fault.Permanent, CodeUnclassified, "the masking policy does not say what happens to %d places of the capture, so nothing is published: %w", len(unclassified), err).
 		WithHint("add a rule for each; the run's unclassified.json lists them and its policy patch proposes rules")
 	return &unclassifiedError{error: f, details: unclassifiedDetails(unclassified)}
 }
