@@ -30,7 +30,7 @@ func (m *Main) Run(ctx context.Context) int {
 		m.Clock = clock.Real{}
 	}
 	root := m.newRootCommand()
-	root.SetArgs(m.Args)
+	root.SetArgs(append([]string{}, m.Args...)) // for nil, the library would take those of the process
 	root.SetIn(m.Stdin)
 	root.SetOut(m.Stdout)
 	root.SetErr(m.Stderr)
