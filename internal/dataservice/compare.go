@@ -36,9 +36,9 @@ func orNothing(s string) string {
 // versions of an engine, definitions are compared by name only, as each version writes them in its own way.
 //
 // Sizes and estimates are not compared, nor are the names of the databases. Objects that vanished before they were captured,
-// as the component's gaps say, are not wanted.
+// as the component's gaps say, are not wanted, and those that changed may have become of another kind.
 func Compare(want Component, got Findings) []Difference {
-	c := comparison{definitions: major(want.Catalogue.Version) == major(got.Catalogue.Version)}
+	c := comparison{definitions: major(want.Catalogue.Version) == major(got.Catalogue.Version), changed: gapsOf(want, GapChanged)}
 	c.differ("", "engine", want.Catalogue.Engine, got.Catalogue.Engine)
 	for _, name := range sortedKeys(want.Catalogue.Settings) {
 		c.differ("", "setting "+name, want.Catalogue.Settings[name], got.Catalogue.Settings[name])
@@ -51,16 +51,22 @@ func Compare(want Component, got Findings) []Difference {
 
 // captured lists the objects of a component that did not vanish.
 func captured(c Component) []Object {
-	vanished := map[string]bool{}
-	for _, g := range c.Gaps {
-		if g.Code == GapVanished {
-			vanished[g.Object] = true
-		}
-	}
+	vanished := gapsOf(c, GapVanished)
 	if len(vanished) == 0 {
 		return c.Catalogue.Objects
 	}
 	return slices.DeleteFunc(slices.Clone(c.Catalogue.Objects), func(o Object) bool { return vanished[o.ID] })
+}
+
+// gapsOf returns the objects of the gaps of a code.
+func gapsOf(c Component, code string) map[string]bool {
+	objects := map[string]bool{}
+	for _, g := range c.Gaps {
+		if g.Code == code {
+			objects[g.Object] = true
+		}
+	}
+	return objects
 }
 
 // measuresOf adds up the measures of units: per object where rows have one, else per unit. Definitions have none.
@@ -80,6 +86,7 @@ func measuresOf(units []Captured) map[string]Measure {
 
 type comparison struct {
 	definitions bool
+	changed     map[string]bool // objects that changed while they were captured
 	found       []Difference
 }
 
@@ -94,7 +101,9 @@ func (c *comparison) object(id string, want, got *Object) {
 		c.differ(id, "object", kindOf(want), kindOf(got))
 		return
 	}
-	c.differ(id, "kind", want.Kind, got.Kind)
+	if !c.changed[id] {
+		c.differ(id, "kind", want.Kind, got.Kind)
+	}
 	c.differ(id, "parent", want.Parent, got.Parent)
 	if c.definitions {
 		c.differ(id, "definition", want.Define, got.Define)

@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/tranship/tranship/internal/dataservice"
+	"github.com/tranship/tranship/internal/dataservice/files"
 	"github.com/tranship/tranship/internal/dataservice/postgres"
 	"github.com/tranship/tranship/internal/registry"
 )
@@ -10,6 +11,7 @@ import (
 // Drivers returns the registry of data services.
 func Drivers() *registry.Registry[dataservice.Spec] {
 	return registry.New("data service", func(s dataservice.Spec) string { return s.Name },
+		files.Spec,
 		postgres.Spec,
 	)
 }
