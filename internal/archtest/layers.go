@@ -23,8 +23,9 @@ var ports = map[string]int{
 	"internal/dataservice":          4,
 	"internal/dataservice/copytext": 4, "internal/dataservice/tree": 4, // formats, pure
 	"internal/mask": 5, "internal/mask/ff1": 4, "internal/mask/permute": 4, "internal/mask/leak": 5,
-	"internal/saga": 6, "internal/bus": 6,
-	"internal/stage": 7,
+	"internal/location": 6, "internal/proof": 6, "internal/saga": 6, "internal/bus": 6,
+	"internal/stage":  7,
+	"internal/client": 8,
 }
 
 // sdks are what only drivers may import.
