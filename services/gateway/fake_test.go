@@ -21,9 +21,11 @@ import (
 	"github.com/tranship/tranship/internal/client"
 	"github.com/tranship/tranship/internal/clock"
 	"github.com/tranship/tranship/internal/fault"
+	"github.com/tranship/tranship/internal/location"
 	"github.com/tranship/tranship/internal/saga/mem"
 	"github.com/tranship/tranship/internal/secret"
 	"github.com/tranship/tranship/internal/stage/memcheckpoint"
+	"github.com/tranship/tranship/pkg/events"
 	"github.com/tranship/tranship/services/gateway"
 )
 
@@ -191,4 +193,11 @@ func check(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// failing is a set of locations that cannot be opened.
+type failing struct{ err error }
+
+func (f failing) Open(context.Context, events.Resource, string, string, location.Access) (*location.Location, error) {
+	return nil, f.err
 }
