@@ -71,6 +71,15 @@ func Rules() []Rule {
 			Reason: "services meet only on the bus, and get drivers through ports from the composition root",
 		},
 		{
+			Name:    "the scanner shares no code with the masker",
+			Applies: func(p string) bool { return p == "internal/mask/leak" },
+			Forbids: func(i string) bool {
+				l := local(i)
+				return l == "internal/mask" || (strings.HasPrefix(l, "internal/mask/") && l != "internal/mask/leak") || l == "internal/dataservice/copytext"
+			},
+			Reason: "a mistake that both share is a leak that nobody sees",
+		},
+		{
 			Name: "the root is not imported",
 			Applies: func(p string) bool {
 				return !strings.HasPrefix(p, "cmd/") && !strings.HasPrefix(p, "internal/app") && !strings.HasPrefix(p, "test/")

@@ -131,6 +131,7 @@ func (s *scan) run(ctx context.Context) (events.Outcome, error) {
 	}
 	verdict, err := leak.Scan(ctx, leak.Config{
 		Columns: columns(statement), Units: units, RawRoot: s.manifest.Payload.Root, MaskedRoot: s.payload.Root, Workers: s.config.Workers,
+		Stop: sentinels(statement), KeptDomains: keptDomains(statement),
 	})
 	if err != nil {
 		return events.Outcome{}, fmt.Errorf("scan capture %s: %w", s.output, err)
@@ -220,8 +221,10 @@ func (s *scan) units(statement mask.Statement) ([]leak.Unit, error) {
 			if o := rc.Catalogue.Object(table); o != nil && o.Parent != "" {
 				table = root(rc.Catalogue, o)
 			}
+			unit := mu.Unit
+			unit.Rows = ru.Measure.Rows // counted, where the plan had estimated
 			units = append(units, leak.Unit{
-				Component: rc.Name, Unit: mu.Unit, Table: table, Dropped: dropped[rc.Name+"/"+table],
+				Component: rc.Name, Unit: unit, Table: table, Dropped: dropped[rc.Name+"/"+table],
 				Raw: opening(s.raw, s.manifest.ID(), ru.Artifact), Masked: opening(s.masked, s.output, mu.Artifact),
 			})
 		}
@@ -253,7 +256,7 @@ func columns(statement mask.Statement) []leak.Column {
 			for _, column := range t.Columns {
 				list = append(list, leak.Column{
 					Component: c.Name, Object: t.Object, Column: column.Column, Class: leak.ClassOf(column.Action, column.Mask),
-					KeptPaths: keptPaths(statement, c.Name+"/"+t.Object+"."+column.Column),
+					Domain: float64(column.Domain), KeptPaths: column.KeptPaths,
 				})
 			}
 		}
@@ -261,13 +264,25 @@ func columns(statement mask.Statement) []leak.Column {
 	return list
 }
 
-// keptPaths returns the paths within a document that the policy keeps.
-func keptPaths(statement mask.Statement, place string) []string {
-	var paths []string
-	for _, k := range statement.Keeps {
-		if path, ok := strings.CutPrefix(k.Place, place+" "); ok {
-			paths = append(paths, path)
+// sentinels returns the values that mean nothing and are kept everywhere.
+func sentinels(statement mask.Statement) []string {
+	var values []string
+	for _, id := range statement.Identities {
+		values = append(values, id.Sentinels...)
+	}
+	return values
+}
+
+// keptDomains returns the domains of addresses that the policy keeps.
+func keptDomains(statement mask.Statement) []string {
+	var domains []string
+	for _, id := range statement.Identities {
+		list, _ := id.Params["keepDomains"].([]any)
+		for _, d := range list {
+			if text, ok := d.(string); ok {
+				domains = append(domains, text)
+			}
 		}
 	}
-	return paths
+	return domains
 }
