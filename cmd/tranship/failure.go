@@ -96,8 +96,10 @@ func (m *Main) printError(err error) {
 	p := palette{on: m.colours(m.Stderr)}
 	what, why, hint := explain(err)
 	printLine(m.Stderr, "%s %s", p.red("Error:"), what)
+	var fields api.FieldErrors
+	list := errors.As(err, &fields)
 	for i, line := range why {
-		if i == 0 {
+		if i == 0 && !list {
 			line = "because " + line
 		}
 		printLine(m.Stderr, "  %s", line)

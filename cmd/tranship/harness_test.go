@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,15 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 // now is the time of every call in these tests.
 var now = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// testdata stays where it is when a test changes the working directory.
+var testdata = func() string {
+	path, err := filepath.Abs("testdata")
+	if err != nil {
+		panic(err)
+	}
+	return path
+}()
 
 // call is one call of the program.
 type call struct {
@@ -55,13 +65,13 @@ func tranship(t *testing.T, args ...string) result {
 
 // text is a result as golden files hold it.
 func (r result) text() string {
-	return "exit code " + string(rune('0'+r.code)) + "\n--- stdout\n" + r.stdout + "--- stderr\n" + r.stderr
+	return "exit code " + strconv.Itoa(r.code) + "\n--- stdout\n" + r.stdout + "--- stderr\n" + r.stderr
 }
 
 // golden compares a text with a file of testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", filepath.FromSlash(name)+".txt")
+	path := filepath.Join(testdata, filepath.FromSlash(name)+".txt")
 	if *rewrite {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -72,7 +82,7 @@ func golden(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatalf("%v; write it with: go test ./cmd/tranship -rewrite", err)
+		t.Fatalf("%v; write it with: go test ./cmd/tranship -args -rewrite", err)
 	}
 	if got != string(want) {
 		t.Errorf("%s differs; got:\n%s\nwant:\n%s", path, got, want)
