@@ -30,22 +30,37 @@ const (
 	unbounded               // a token
 )
 
+// route is a path with what it takes.
+type route struct {
+	path    string
+	access  access
+	methods methods
+}
+
+// routes lists the API; docs/api.md describes it.
+func (s *Server) routes() []route {
+	return []route{
+		{"/healthz", open, methods{http.MethodGet: s.health}},
+		{"/readyz", open, methods{http.MethodGet: s.ready}},
+		{"/v1/version", bounded, methods{http.MethodGet: s.version}},
+		{"/v1/resources", bounded, methods{http.MethodPost: s.applyResources}},
+		{"/v1/resources/{kind}", bounded, methods{http.MethodGet: s.listResources}},
+		{"/v1/resources/{kind}/{name}", bounded, methods{http.MethodGet: s.getResource, http.MethodDelete: s.deleteResource}},
+		{"/v1/runs", bounded, methods{http.MethodGet: s.listRuns, http.MethodPost: s.startRun}},
+		{"/v1/runs/{run}", bounded, methods{http.MethodGet: s.getRun}},
+		{"/v1/runs/{run}/events", unbounded, methods{http.MethodGet: s.streamRun}},
+		{"/v1/runs/{run}/{action}", bounded, methods{http.MethodPost: s.controlRun}},
+		{"/v1/captures", bounded, methods{http.MethodGet: s.listCaptures}},
+		{"/v1/captures/{capture}", bounded, methods{http.MethodGet: s.getCapture}},
+	}
+}
+
 // Handler returns the API.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mount := func(path string, a access, m methods) { mux.Handle(path, s.wrap(a, m)) }
-	mount("/healthz", open, methods{http.MethodGet: s.health})
-	mount("/readyz", open, methods{http.MethodGet: s.ready})
-	mount("/v1/version", bounded, methods{http.MethodGet: s.version})
-	mount("/v1/resources", bounded, methods{http.MethodPost: s.applyResources})
-	mount("/v1/resources/{kind}", bounded, methods{http.MethodGet: s.listResources})
-	mount("/v1/resources/{kind}/{name}", bounded, methods{http.MethodGet: s.getResource, http.MethodDelete: s.deleteResource})
-	mount("/v1/runs", bounded, methods{http.MethodGet: s.listRuns, http.MethodPost: s.startRun})
-	mount("/v1/runs/{run}", bounded, methods{http.MethodGet: s.getRun})
-	mount("/v1/runs/{run}/events", unbounded, methods{http.MethodGet: s.streamRun})
-	mount("/v1/runs/{run}/{action}", bounded, methods{http.MethodPost: s.controlRun})
-	mount("/v1/captures", bounded, methods{http.MethodGet: s.listCaptures})
-	mount("/v1/captures/{capture}", bounded, methods{http.MethodGet: s.getCapture})
+	for _, r := range s.routes() {
+		mux.Handle(r.path, s.wrap(r.access, r.methods))
+	}
 	mux.Handle("/", s.wrap(bounded, nil))
 	return mux
 }

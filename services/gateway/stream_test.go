@@ -20,7 +20,7 @@ import (
 var (
 	requested = events.RunRequested{Application: "shop", Cause: events.Cause{Kind: "cli"}}
 	started   = events.RunStarted{Definition: events.Definition{
-		Application: "shop", Window: 1, Retry: events.RetryPolicy{MaxAttempts: 1},
+		Application: "shop", Window: 1, Retry: events.RetryPolicy{MaxAttempts: 1, Base: events.Duration(time.Second), Cap: events.Duration(time.Minute)},
 		Steps: []events.StepDefinition{{
 			Name: "capture", Kind: events.StepCapture, Cluster: "local", Timeout: events.Duration(time.Hour),
 			Work: events.Work{Capture: &events.CaptureWork{Application: []byte("{}"), To: []byte("{}")}},
