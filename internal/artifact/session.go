@@ -371,6 +371,9 @@ func (s *Session) Close() error {
 	s.stop()
 	s.workers.Wait()
 	s.uploads.Wait()
+	s.mu.Lock()
+	s.free, s.open = nil, nil // a closed session that is still referred to holds no packs
+	s.mu.Unlock()
 	return err
 }
 
