@@ -39,6 +39,9 @@ func Count(n int64) string {
 
 // Took writes a duration as people say it: 0.4s, 12s, 3m05s, 2h07m.
 func Took(d time.Duration) string {
+	if d >= 10*time.Second {
+		d = d.Round(time.Second)
+	}
 	switch {
 	case d < 0:
 		return "0s"

@@ -75,8 +75,15 @@ func (t *terminal) addNew() {
 
 // Progress implements Display.
 func (t *terminal) Progress(p client.Progress) {
+	now := t.clock.Now()
 	t.mu.Lock()
 	t.run.Progress(p)
+	for _, s := range p.Steps {
+		if t.meters[s.Step] == nil {
+			t.meters[s.Step] = &meter{}
+		}
+		t.meters[s.Step].add(now, s.Bytes)
+	}
 	t.mu.Unlock()
 	t.addNew()
 }
@@ -201,10 +208,7 @@ func (t *terminal) facts(s *Step, now time.Time) []string {
 
 // speed returns rate and time left, as far as they can be told.
 func (t *terminal) speed(s *Step, m client.StepProgress, now time.Time) []string {
-	if t.meters[s.Name] == nil {
-		t.meters[s.Name] = &meter{}
-	}
-	rate := t.meters[s.Name].rate(now, m.Bytes)
+	rate := t.meters[s.Name].rate(now)
 	if rate <= 0 {
 		if done, planned := s.Tasks(); planned > 0 {
 			return []string{fmt.Sprintf("%d of %d parts", done, planned)}
@@ -240,37 +244,6 @@ func (s *Step) troubles(now time.Time) []string {
 		facts = append(facts, printable(s.Note))
 	}
 	return facts
-}
-
-// meter smooths the rate of a growing count.
-type meter struct {
-	at     time.Time
-	count  int64
-	smooth float64
-}
-
-// window is over which a rate is smoothed.
-const window = 3 * time.Second
-
-// rate takes in a count and returns its growth per second. Counts that jump back, as those of a task that began again,
-// start the measure anew.
-func (m *meter) rate(now time.Time, count int64) float64 {
-	if m.at.IsZero() || count < m.count {
-		m.at, m.count, m.smooth = now, count, 0
-		return 0
-	}
-	passed := now.Sub(m.at)
-	if passed < refresh {
-		return m.smooth
-	}
-	instant := float64(count-m.count) / passed.Seconds()
-	weight := min(1, passed.Seconds()/window.Seconds())
-	if m.smooth == 0 {
-		weight = 1
-	}
-	m.smooth += weight * (instant - m.smooth)
-	m.at, m.count = now, count
-	return m.smooth
 }
 
 // bar draws how far a step is.
