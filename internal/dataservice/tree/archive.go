@@ -44,17 +44,41 @@ func (w *Writer) Close() error { return w.tar.Close() }
 // Reader reads an archive. It is not safe for concurrent use.
 type Reader struct {
 	tar   *tar.Reader
+	in    *asked
 	order order
 }
 
 // NewReader returns a Reader of r.
-func NewReader(r io.Reader) *Reader { return &Reader{tar: tar.NewReader(r)} }
+func NewReader(r io.Reader) *Reader {
+	in := &asked{r: r}
+	return &Reader{tar: tar.NewReader(in), in: in}
+}
+
+// asked is a reader that notes whether more was asked of it than there is. The end of an archive is marked, and nobody who
+// has seen the mark reads on.
+type asked struct {
+	r       io.Reader
+	tooMuch bool
+}
+
+func (a *asked) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	if errors.Is(err, io.EOF) {
+		if n > 0 {
+			return n, nil
+		}
+		a.tooMuch = true
+	}
+	return n, err
+}
 
 // Next returns the next entry, whose content follows through Read, or io.EOF after the last. What is not an archive as
 // Writer makes it is an error with ErrInvalid in its chain; errors of the underlying reader keep theirs.
 func (r *Reader) Next() (Entry, error) {
 	h, err := r.tar.Next()
 	switch {
+	case errors.Is(err, io.EOF) && r.in.tooMuch:
+		return Entry{}, fmt.Errorf("%w: it was cut", ErrInvalid)
 	case errors.Is(err, tar.ErrHeader) || errors.Is(err, tar.ErrInsecurePath) || errors.Is(err, io.ErrUnexpectedEOF):
 		return Entry{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	case err != nil:

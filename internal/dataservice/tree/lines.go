@@ -40,7 +40,7 @@ const (
 	inExtended                  // left bytes of an extended header
 	inContent                   // left bytes of content
 	inPadding                   // left bytes behind content
-	atEnd                       // only zeros may follow
+	atEnd                       // only zeros may follow, and left of them must
 )
 
 // NewLines returns Lines that writes to out, which gets one line with each Write.
@@ -57,7 +57,7 @@ func (l *Lines) Write(p []byte) (int, error) {
 
 // Close reports whether the archive has come to its end.
 func (l *Lines) Close() error {
-	if l.err == nil && l.state != atEnd {
+	if l.err == nil && (l.state != atEnd || l.left > 0) {
 		return fmt.Errorf("%w: it was cut", ErrInvalid)
 	}
 	return l.err
@@ -90,13 +90,14 @@ func (l *Lines) take(p []byte) int {
 	if i := bytes.IndexFunc(p, func(r rune) bool { return r != 0 }); i >= 0 {
 		l.err = fmt.Errorf("%w: something follows its end", ErrInvalid)
 	}
+	l.left -= int64(len(p))
 	return len(p)
 }
 
 // header takes a whole block of headers.
 func (l *Lines) header(b []byte) error {
 	if l.state == inHeader && len(l.headers) == 0 && isZero(b) {
-		l.state = atEnd
+		l.state, l.left = atEnd, block // the end is two blocks of zeros
 		return nil
 	}
 	if len(l.headers)+len(b) > headersAtMost {
