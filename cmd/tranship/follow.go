@@ -96,7 +96,7 @@ func (m *Main) conclude(run client.Run, seen *progress.Run) error {
 			return err
 		}
 		if run.Status == saga.RunCompleted {
-			if err := writeProof(out, seen); err != nil {
+			if err := writeProof(out, run.State, seen); err != nil {
 				return err
 			}
 		}

@@ -219,11 +219,10 @@ func relativeTo(dir, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	rel, err := filepath.Rel(from, to)
-	if err != nil || strings.HasPrefix(rel, "..") {
-		return to, nil
+	if rel, err := filepath.Rel(from, to); err == nil && filepath.IsLocal(rel) {
+		return "./" + filepath.ToSlash(rel), nil
 	}
-	return "./" + filepath.ToSlash(rel), nil
+	return to, nil
 }
 
 // label makes a name of a resource of any name.

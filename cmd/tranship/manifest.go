@@ -136,7 +136,7 @@ func (m *Main) readManifest(path string) ([]byte, error) {
 		if err != nil {
 			return nil, failed(err, "reading resources")
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }() // it was only read
 		in = f
 	}
 	if in == nil {

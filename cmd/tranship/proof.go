@@ -12,14 +12,16 @@ import (
 	"github.com/tranship/tranship/internal/mask"
 	"github.com/tranship/tranship/internal/progress"
 	"github.com/tranship/tranship/internal/proof"
+	"github.com/tranship/tranship/internal/saga"
 	"github.com/tranship/tranship/pkg/events"
 )
 
 // writeProof prints the reports of the verify steps that a run completed, in words. A report that cannot be read is said to
 // be there and not shown: the run is no less proven.
-func writeProof(w io.Writer, seen *progress.Run) error {
-	for _, s := range seen.Steps {
-		if s.Kind != events.StepVerify || s.Status != progress.Done || len(s.Detail) == 0 {
+func writeProof(w io.Writer, run saga.State, seen *progress.Run) error {
+	for _, st := range run.Steps {
+		s := seen.Step(st.Name)
+		if st.Kind != events.StepVerify || s == nil || len(s.Detail) == 0 {
 			continue
 		}
 		var report proof.Report

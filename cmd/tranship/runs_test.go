@@ -10,7 +10,10 @@ import (
 
 	"github.com/tranship/tranship/internal/api"
 	"github.com/tranship/tranship/internal/client"
+	"github.com/tranship/tranship/internal/dataservice"
 	"github.com/tranship/tranship/internal/fault"
+	"github.com/tranship/tranship/internal/mask"
+	"github.com/tranship/tranship/internal/proof"
 	"github.com/tranship/tranship/internal/saga"
 	"github.com/tranship/tranship/pkg/events"
 )
@@ -246,4 +249,32 @@ func TestListAndShowCaptures(t *testing.T) {
 	for _, format := range []string{"table", "wide", "json"} {
 		golden(t, "captures_show_"+format, g.do(t, "captures", "show", "c1", "--location", "vault", "-o", format).text())
 	}
+}
+
+func TestProofOfAVerifiedRunIsPrinted(t *testing.T) {
+	report := proof.Report{
+		Version: 1, Run: testRun, Application: "shop", Verdict: "passed", At: now, CapturedAt: now.Add(-3600e9),
+		Capture: events.CaptureRef{ID: "c3", Application: "shop", Location: "test-cloud", Trust: "masked"},
+		Components: []proof.Component{{Name: "db", Driver: "postgres", Objects: 6, Rows: 1200000, Bytes: 98765432, Sequences: 1, Constraints: 12, Indexes: 9,
+			Gaps: []dataservice.Gap{{Object: "public.tmp", Code: "vanished", Reason: "it was dropped meanwhile"}}}},
+		Masked: &proof.Masked{Policy: "shop-pii", Epoch: 1, Engine: 1, Scan: "passed", Masks: map[string]int{"email": 2, "keep": 1},
+			Keeps: []mask.KeepStatement{{Place: "db/public.orders.total", Reason: "an amount", ReviewedBy: "dpo@example.org"}}},
+		Moved: []proof.Move{{From: "c2"}},
+	}
+	detail, err := report.Within(events.MaxDetail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGateway(t)
+	j := captureRun(t)
+	emit(j, "verify", "", events.StepStarted{Generation: 1})
+	emit(j, "verify", "", events.StepCompleted{Detail: detail})
+	emit(j, "", "", events.RunCompleted{})
+	g.events, g.run = j.events, endedRun(saga.RunCompleted)
+	g.run.Steps = append(g.run.Steps, saga.Step{Name: "verify", Kind: events.StepVerify, Status: saga.StepCompleted, Capture: &report.Capture})
+	r := g.do(t, "runs", "watch", testRun)
+	if r.code != exitCompleted {
+		t.Fatal(r.text())
+	}
+	golden(t, "watch_proof", r.stderr)
 }

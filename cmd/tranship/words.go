@@ -10,13 +10,20 @@ import (
 // count writes a number with its noun.
 func count(n int, noun string) string {
 	if n != 1 {
-		if stem, ok := strings.CutSuffix(noun, "y"); ok && !strings.HasSuffix(stem, "e") {
-			noun = stem + "ies"
-		} else {
-			noun += "s"
-		}
+		noun = plural(noun)
 	}
 	return strconv.Itoa(n) + " " + noun
+}
+
+func plural(noun string) string {
+	stem, endsInY := strings.CutSuffix(noun, "y")
+	switch {
+	case endsInY && !strings.HasSuffix(stem, "e"):
+		return stem + "ies"
+	case strings.HasSuffix(noun, "x"):
+		return noun + "es"
+	}
+	return noun + "s"
 }
 
 // labelText writes labels as key=value, sorted.
