@@ -51,9 +51,6 @@ func Catalogue() []Payload {
 	}
 }
 
-// SchemaID is the identifier of the JSON Schema of an event type's payload.
-func SchemaID(eventType string) string { return "https://tranship.io/schemas/" + eventType + ".json" }
-
 // Decoded decodes and validates the payload of any event of the catalogue. It returns ErrType for another type.
 func Decoded(e event.Event) (Payload, error) {
 	switch e.Type() {

@@ -8,21 +8,21 @@ import (
 // Assignment is the part that all commands share: which task of which attempt, and what earlier tasks of the step found.
 type Assignment struct {
 	// Attempt counts from 1 and rises with every task.scheduled.
-	Attempt int `json:"attempt"`
+	Attempt int `json:"attempt" jsonschema:"minimum=1"`
 	// Generation counts from 1 and rises with every step.restarted.
-	Generation int `json:"generation"`
+	Generation int `json:"generation" jsonschema:"minimum=1"`
 	// ReplySubject is where the task's facts go.
-	ReplySubject string `json:"replySubject"`
+	ReplySubject string `json:"replySubject" jsonschema:"minLength=1"`
 	// Deadline ends the attempt.
 	Deadline time.Time `json:"deadline"`
 	// Input is the capture that the step reads; nil for a capture step.
 	Input *CaptureRef `json:"input,omitempty"`
 	// Output is the id of the capture that the step makes; empty for restore and verify.
-	Output string `json:"output,omitempty"`
+	Output string `json:"output,omitempty" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=64"`
 	// Abandoned are the outputs of earlier generations: their sessions serve deduplication and nothing else.
 	Abandoned []string `json:"abandoned,omitempty"`
 	// Index is 0 for the planning task and counts work items from 1; scan and commit carry the number of work items.
-	Index int `json:"index"`
+	Index int `json:"index" jsonschema:"minimum=0,maximum=256"`
 	// Plan is what the planning task wrote; nil for the planning task itself.
 	Plan *PlanRef `json:"plan,omitempty"`
 	// Outcomes are those of the work items in order, then those of draft and scan; only draft, scan and commit get them.
@@ -31,28 +31,28 @@ type Assignment struct {
 
 // PlanRef refers to a step's plan, a sealed object in the step's location.
 type PlanRef struct {
-	Count  int    `json:"count"`  // work items, 0 to MaxTasks
-	Ref    string `json:"ref"`    // key below the application's prefix in the location
-	Digest string `json:"digest"` // "blake3:" and 64 hex digits, of the sealed object
+	Count  int    `json:"count" jsonschema:"minimum=0,maximum=256"`          // work items, 0 to MaxTasks
+	Ref    string `json:"ref" jsonschema:"minLength=1"`                      // key below the application's prefix in the location
+	Digest string `json:"digest" jsonschema:"pattern=^blake3:[0-9a-f]{64}$"` // "blake3:" and 64 hex digits, of the sealed object
 }
 
 // CaptureRef names a capture in a location.
 type CaptureRef struct {
-	ID          string `json:"id"`
-	Application string `json:"application"`
-	Location    string `json:"location"`
-	Trust       string `json:"trust"`  // raw or masked
-	Digest      string `json:"digest"` // "blake3:" and 64 hex digits, of the manifest object
-	Root        string `json:"root"`   // "blake3:" and 64 hex digits, over the plain stream digests; equal for equal content
+	ID          string `json:"id" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=64"`
+	Application string `json:"application" jsonschema:"minLength=1"`
+	Location    string `json:"location" jsonschema:"minLength=1"`
+	Trust       string `json:"trust" jsonschema:"enum=raw,enum=masked"`              // raw or masked
+	Digest      string `json:"digest" jsonschema:"pattern=^(blake3:[0-9a-f]{64})?$"` // "blake3:" and 64 hex digits, of the manifest object
+	Root        string `json:"root" jsonschema:"pattern=^(blake3:[0-9a-f]{64})?$"`   // "blake3:" and 64 hex digits, over the plain stream digests; equal for equal content
 }
 
 // Outcome is the result of a task.
 type Outcome struct {
-	Plan    *PlanRef    `json:"plan,omitempty"`    // of a planning task
-	Capture *CaptureRef `json:"capture,omitempty"` // of a commit that makes a capture
-	Ref     string      `json:"ref,omitempty"`     // object with the details, sealed, in the step's location
-	Digest  string      `json:"digest,omitempty"`  // of that object
-	Verdict string      `json:"verdict,omitempty"` // of a scan or a verification: passed
+	Plan    *PlanRef    `json:"plan,omitempty"`                                              // of a planning task
+	Capture *CaptureRef `json:"capture,omitempty"`                                           // of a commit that makes a capture
+	Ref     string      `json:"ref,omitempty"`                                               // object with the details, sealed, in the step's location
+	Digest  string      `json:"digest,omitempty" jsonschema:"pattern=^blake3:[0-9a-f]{64}$"` // of that object
+	Verdict string      `json:"verdict,omitempty" jsonschema:"enum=passed"`                  // of a scan or a verification: passed
 	Stats   Stats       `json:"stats"`
 	// Detail is what else the task found, for the step's commit and for people: names and counts, never a value of the
 	// data. At most MaxDetail bytes.
@@ -64,11 +64,11 @@ const MaxDetail = 32 << 10
 
 // Stats counts what a task did.
 type Stats struct {
-	Items   int64 `json:"items,omitempty"`   // units of the data service: table ranges, shards
-	Rows    int64 `json:"rows,omitempty"`    // rows, or files
-	Bytes   int64 `json:"bytes,omitempty"`   // plain bytes read or written
-	Stored  int64 `json:"stored,omitempty"`  // bytes that went to the store
-	Skipped int64 `json:"skipped,omitempty"` // plain bytes that the store had already
+	Items   int64 `json:"items,omitempty" jsonschema:"minimum=0"`   // units of the data service: table ranges, shards
+	Rows    int64 `json:"rows,omitempty" jsonschema:"minimum=0"`    // rows, or files
+	Bytes   int64 `json:"bytes,omitempty" jsonschema:"minimum=0"`   // plain bytes read or written
+	Stored  int64 `json:"stored,omitempty" jsonschema:"minimum=0"`  // bytes that went to the store
+	Skipped int64 `json:"skipped,omitempty" jsonschema:"minimum=0"` // plain bytes that the store had already
 }
 
 // Add returns the sum of two counts.

@@ -38,30 +38,30 @@ const (
 
 // Definition is what a run does. It is written once, with run.started, and a run keeps it to its end.
 type Definition struct {
-	Policy      string            `json:"policy,omitempty"` // name; empty for a step run by hand
-	Application string            `json:"application"`      // name
+	Policy      string            `json:"policy,omitempty"`                     // name; empty for a step run by hand
+	Application string            `json:"application" jsonschema:"minLength=1"` // name
 	Params      map[string]string `json:"params,omitempty"`
-	Steps       []StepDefinition  `json:"steps"`
+	Steps       []StepDefinition  `json:"steps" jsonschema:"minItems=1"`
 	Retry       RetryPolicy       `json:"retry"`
 	// Window is how many tasks of one step may be in flight at once.
-	Window int `json:"window"`
+	Window int `json:"window" jsonschema:"minimum=1,maximum=256"`
 }
 
 // RetryPolicy bounds how often and how soon a failed task is tried again: after failure n (from 1) at a random time up to
 // min(Cap, Base·2ⁿ⁻¹).
 type RetryPolicy struct {
-	MaxAttempts int      `json:"maxAttempts"`
+	MaxAttempts int      `json:"maxAttempts" jsonschema:"minimum=1"`
 	Base        Duration `json:"base"`
 	Cap         Duration `json:"cap"`
 }
 
 // StepDefinition is one step. Work is the part of the command that stays the same for all of its tasks.
 type StepDefinition struct {
-	Name    string   `json:"name"`
-	Kind    StepKind `json:"kind"`
-	Cluster string   `json:"cluster"`         // where the workers are that take it
-	Input   string   `json:"input,omitempty"` // the step whose output this one takes; empty when Work names a capture
-	Timeout Duration `json:"timeout"`         // per attempt of a task
+	Name    string   `json:"name" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=63"`
+	Kind    StepKind `json:"kind" jsonschema:"enum=capture,enum=mask,enum=transfer,enum=restore,enum=verify"`
+	Cluster string   `json:"cluster" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=63"` // where the workers are that take it
+	Input   string   `json:"input,omitempty"`                                        // the step whose output this one takes; empty when Work names a capture
+	Timeout Duration `json:"timeout"`                                                // per attempt of a task
 	Work    Work     `json:"work"`
 }
 
@@ -76,28 +76,28 @@ type Work struct {
 
 // CaptureWork captures an application into a location.
 type CaptureWork struct {
-	Application Resource `json:"application"`
-	To          Resource `json:"to"` // Location with trust raw
+	Application Resource `json:"application" jsonschema:"type=object"`
+	To          Resource `json:"to" jsonschema:"type=object"` // Location with trust raw
 }
 
 // MaskWork pseudonymizes a raw capture into a masked location.
 type MaskWork struct {
-	From    Resource `json:"from"`    // Location that holds the raw capture
-	Policy  Resource `json:"policy"`  // MaskingPolicy
-	To      Resource `json:"to"`      // Location with trust masked
-	Capture string   `json:"capture"` // the raw capture, when the step has no input
+	From    Resource `json:"from" jsonschema:"type=object"`   // Location that holds the raw capture
+	Policy  Resource `json:"policy" jsonschema:"type=object"` // MaskingPolicy
+	To      Resource `json:"to" jsonschema:"type=object"`     // Location with trust masked
+	Capture string   `json:"capture"`                         // the raw capture, when the step has no input
 }
 
 // TransferWork copies a capture between two locations of one trust.
 type TransferWork struct {
-	From    Resource `json:"from"`
-	To      Resource `json:"to"`
+	From    Resource `json:"from" jsonschema:"type=object"`
+	To      Resource `json:"to" jsonschema:"type=object"`
 	Capture string   `json:"capture,omitempty"`
 }
 
 // RestoreWork restores a capture into a target, sealed until it is verified.
 type RestoreWork struct {
-	From    Resource `json:"from"`
+	From    Resource `json:"from" jsonschema:"type=object"`
 	Capture string   `json:"capture,omitempty"`
 	Target  Target   `json:"target"`
 	Only    []string `json:"only,omitempty"` // components; all when empty
@@ -105,18 +105,18 @@ type RestoreWork struct {
 
 // VerifyWork proves that what a restore made equals the capture, then unseals it.
 type VerifyWork struct {
-	From    Resource `json:"from"`
+	From    Resource `json:"from" jsonschema:"type=object"`
 	Capture string   `json:"capture,omitempty"`
 	Target  Target   `json:"target"`
 	Only    []string `json:"only,omitempty"`
-	Checks  []string `json:"checks"`
+	Checks  []string `json:"checks" jsonschema:"minItems=1"`
 }
 
 // Target is where a restore goes.
 type Target struct {
-	Accepts    string     `json:"accepts"` // raw or masked: what may be restored there
-	Components []Resource `json:"components"`
-	Profile    string     `json:"profile"` // clone, recover or migrate
+	Accepts    string     `json:"accepts" jsonschema:"enum=raw,enum=masked"` // raw or masked: what may be restored there
+	Components []Resource `json:"components" jsonschema:"minItems=1"`
+	Profile    string     `json:"profile" jsonschema:"enum=clone,enum=recover,enum=migrate"` // clone, recover or migrate
 }
 
 // Validate checks the definition as a whole.
@@ -147,8 +147,8 @@ func (r RetryPolicy) validate() error {
 	switch {
 	case r.MaxAttempts < 1:
 		return errors.New("maxAttempts: must be at least 1")
-	case r.Base < 0:
-		return errors.New("base: must not be negative")
+	case r.Base <= 0:
+		return errors.New("base: must be positive")
 	case r.Cap < r.Base:
 		return errors.New("cap: must not be less than base")
 	}

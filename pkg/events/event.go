@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,7 +105,7 @@ func Data[P Payload](e event.Event) (P, error) {
 	return p, nil
 }
 
-// AddressOf reads back what New wrote.
+// AddressOf reads back what New wrote. An envelope that New would not write is ErrInvalid.
 func AddressOf(e event.Event) (Address, error) {
 	var a Address
 	tenant, _ := e.Extensions()[ExtTenant].(string)
@@ -115,18 +116,15 @@ func AddressOf(e event.Event) (Address, error) {
 		return a, fmt.Errorf("%w: source %q", ErrInvalid, e.Source())
 	}
 	a.Service = service
-	parts := splitSubject(e.Subject())
-	if len(parts) == 0 || parts[0] != run {
-		return a, fmt.Errorf("%w: subject %q does not start with run %q", ErrInvalid, e.Subject(), run)
+	parts := strings.Split(e.Subject(), "/")
+	if parts[0] != run || len(parts) > 3 || slices.Contains(parts, "") {
+		return a, fmt.Errorf("%w: subject %q is not <run>, <run>/<step> or <run>/<step>/<task> of run %q", ErrInvalid, e.Subject(), run)
 	}
-	switch len(parts) {
-	case 1:
-	case 2:
+	if len(parts) > 1 {
 		a.Step = parts[1]
-	case 3:
-		a.Step, a.Task = parts[1], parts[2]
-	default:
-		return a, fmt.Errorf("%w: subject %q", ErrInvalid, e.Subject())
+	}
+	if len(parts) > 2 {
+		a.Task = parts[2]
 	}
 	return a, a.validate()
 }

@@ -7,9 +7,9 @@ import (
 
 // Fault is an error as a fact: what class it is, and what a person should do.
 type Fault struct {
-	Class   string `json:"class"`          // transient, throttled, permanent, not-found, conflict, denied
-	Code    string `json:"code,omitempty"` // stable and dotted: snapshot.lost, mask.unclassified, secret.missing
-	Message string `json:"message"`
+	Class   string `json:"class" jsonschema:"minLength=1"` // transient, throttled, permanent, not-found, conflict, denied
+	Code    string `json:"code,omitempty"`                 // stable and dotted: snapshot.lost, mask.unclassified, secret.missing
+	Message string `json:"message" jsonschema:"minLength=1"`
 	Hint    string `json:"hint,omitempty"`
 	// Details list what is wrong where there is much: names and places, never a value of the data. At most MaxDetail bytes.
 	Details json.RawMessage `json:"details,omitempty"`
@@ -25,53 +25,53 @@ const (
 
 // TaskScheduled reopens a task for a further attempt, not before At.
 type TaskScheduled struct {
-	Attempt int       `json:"attempt"`
+	Attempt int       `json:"attempt" jsonschema:"minimum=1"`
 	At      time.Time `json:"at"`
 }
 
 // TaskClaimed says that a worker has the task. Its place in the journal is the fence of all that the worker does.
 type TaskClaimed struct {
-	Attempt int    `json:"attempt"`
-	Claim   string `json:"claim"`  // random: a worker recognises its own append by it
-	Worker  string `json:"worker"` // for people: service and host
+	Attempt int    `json:"attempt" jsonschema:"minimum=1"`
+	Claim   string `json:"claim" jsonschema:"minLength=1"` // random: a worker recognises its own append by it
+	Worker  string `json:"worker"`                         // for people: service and host
 }
 
 // TaskCompleted says that the task is done.
 type TaskCompleted struct {
-	Attempt int     `json:"attempt"`
-	Claim   string  `json:"claim"`
+	Attempt int     `json:"attempt" jsonschema:"minimum=1"`
+	Claim   string  `json:"claim" jsonschema:"minLength=1"`
 	Outcome Outcome `json:"outcome"`
 }
 
 // TaskFailed says that this attempt of the task failed.
 type TaskFailed struct {
-	Attempt int    `json:"attempt"`
-	Claim   string `json:"claim"`
+	Attempt int    `json:"attempt" jsonschema:"minimum=1"`
+	Claim   string `json:"claim" jsonschema:"minLength=1"`
 	Error   Fault  `json:"error"`
 }
 
 // TaskTimedOut ends an attempt at its deadline.
 type TaskTimedOut struct {
-	Attempt int `json:"attempt"`
+	Attempt int `json:"attempt" jsonschema:"minimum=1"`
 }
 
 // TaskCanceled ends a task for good.
 type TaskCanceled struct {
-	Attempt int    `json:"attempt"`
+	Attempt int    `json:"attempt" jsonschema:"minimum=1"`
 	Reason  string `json:"reason,omitempty"`
 }
 
 // RunRequested opens a run's journal.
 type RunRequested struct {
 	Policy      string            `json:"policy,omitempty"`
-	Application string            `json:"application"`
+	Application string            `json:"application" jsonschema:"minLength=1"`
 	Params      map[string]string `json:"params,omitempty"`
 	Cause       Cause             `json:"cause"`
 }
 
 // Cause says what started a run.
 type Cause struct {
-	Kind string    `json:"kind"` // cli, api, cron, event, webhook
+	Kind string    `json:"kind" jsonschema:"minLength=1"` // cli, api, cron, event, webhook
 	ID   string    `json:"id,omitempty"`
 	Slot time.Time `json:"slot,omitzero"` // of a cron schedule
 }
@@ -120,15 +120,15 @@ type RunCanceled struct{}
 
 // StepStarted opens a step. Output is the id of the capture it will make.
 type StepStarted struct {
-	Generation int         `json:"generation"`
+	Generation int         `json:"generation" jsonschema:"minimum=1"`
 	Input      *CaptureRef `json:"input,omitempty"`
-	Output     string      `json:"output,omitempty"`
+	Output     string      `json:"output,omitempty" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=64"`
 }
 
 // StepRestarted starts a step again from its plan, under a new output id.
 type StepRestarted struct {
-	Generation int    `json:"generation"`
-	Output     string `json:"output,omitempty"`
+	Generation int    `json:"generation" jsonschema:"minimum=2"`
+	Output     string `json:"output,omitempty" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=64"`
 	Reason     Fault  `json:"reason"`
 }
 
@@ -143,19 +143,19 @@ type StepCompleted struct {
 
 // StepFailed says that a task of the step failed for good.
 type StepFailed struct {
-	Task  string `json:"task"`
+	Task  string `json:"task" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=64"`
 	Error Fault  `json:"error"`
 }
 
 // StepDead says that no further attempt follows until somebody redrives the step.
 type StepDead struct {
-	Task     string `json:"task"`
-	Attempts int    `json:"attempts"`
+	Task     string `json:"task" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=64"`
+	Attempts int    `json:"attempts" jsonschema:"minimum=1"`
 }
 
 // StepSkipped says that there was nothing to do.
 type StepSkipped struct {
-	Reason string `json:"reason"`
+	Reason string `json:"reason" jsonschema:"minLength=1"`
 }
 
 // StepCompensated says that the step's effect is undone.
@@ -163,26 +163,26 @@ type StepCompensated struct{}
 
 // TriggerFired asks the scheduler to start a run. Exactly one of Policy and Inline is set.
 type TriggerFired struct {
-	Policy      string            `json:"policy,omitempty"`      // name of a Policy
-	Inline      Resource          `json:"inline,omitempty"`      // a Policy without a name: steps by hand
-	Application string            `json:"application,omitempty"` // narrows the policy's selection to one
+	Policy      string            `json:"policy,omitempty"`                          // name of a Policy
+	Inline      Resource          `json:"inline,omitempty" jsonschema:"type=object"` // a Policy without a name: steps by hand
+	Application string            `json:"application,omitempty"`                     // narrows the policy's selection to one
 	Params      map[string]string `json:"params,omitempty"`
 	Cause       Cause             `json:"cause"`
 }
 
 // ControlRequested asks the scheduler to change the course of a run.
 type ControlRequested struct {
-	Action string `json:"action"`         // cancel, pause, resume, retry
-	From   string `json:"from,omitempty"` // step to retry from
+	Action string `json:"action" jsonschema:"enum=cancel,enum=pause,enum=resume,enum=retry"` // cancel, pause, resume, retry
+	From   string `json:"from,omitempty"`                                                    // step to retry from
 	Reason string `json:"reason,omitempty"`
 }
 
 // TimerFired wakes the scheduler for a task.
 type TimerFired struct {
-	Kind    string `json:"kind"` // deadline
-	Step    string `json:"step"`
-	Task    string `json:"task"`
-	Attempt int    `json:"attempt"`
+	Kind    string `json:"kind" jsonschema:"enum=deadline"` // deadline
+	Step    string `json:"step" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=63"`
+	Task    string `json:"task" jsonschema:"pattern=^[a-z0-9-]+$,maxLength=64"`
+	Attempt int    `json:"attempt" jsonschema:"minimum=1"`
 }
 
 // CaptureCreated tells the outside that a capture exists.

@@ -3,6 +3,7 @@ package events
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -79,22 +80,41 @@ func TimerSubject(tenant, run string) string { return "work.timer." + tenant + "
 // ScheduleSubject is where the one schedule with this name stands: a retry, a deadline or a cron entry.
 func ScheduleSubject(name ...string) string { return "at." + strings.Join(name, ".") }
 
-// ParseTaskSubject takes a task's subject apart.
+// ParseTaskSubject takes a task's subject apart. The address names no service. A subject with wildcards, or of a stage that
+// does not exist, is ErrInvalid.
 func ParseTaskSubject(subject string) (a Address, stage Stage, cluster string, err error) {
 	t := strings.Split(subject, ".")
 	if len(t) != 7 || t[0] != "saga" {
 		return a, "", "", fmt.Errorf("%w: %q is not the subject of a task", ErrInvalid, subject)
 	}
 	a = Address{Tenant: t[1], Run: t[2], Step: t[5], Task: t[6]}
-	return a, Stage(t[3]), t[4], nil
+	stage, cluster = Stage(t[3]), t[4]
+	switch {
+	case !slices.Contains(Stages(), stage):
+		return Address{}, "", "", fmt.Errorf("%w: there is no stage %q", ErrInvalid, stage)
+	case !dnsLabel.MatchString(cluster):
+		return Address{}, "", "", fmt.Errorf("%w: cluster %q is not a DNS label", ErrInvalid, cluster)
+	case a.Step == "" || a.Task == "":
+		return Address{}, "", "", fmt.Errorf("%w: %q names no task", ErrInvalid, subject)
+	}
+	if err := a.validatePlace(); err != nil {
+		return Address{}, "", "", err
+	}
+	return a, stage, cluster, nil
 }
 
 func (a Address) validate() error {
+	if !dnsLabel.MatchString(a.Service) {
+		return fmt.Errorf("%w: service %q is not a DNS label", ErrInvalid, a.Service)
+	}
+	return a.validatePlace()
+}
+
+// validatePlace checks all but the service.
+func (a Address) validatePlace() error {
 	switch {
 	case !dnsLabel.MatchString(a.Tenant):
 		return fmt.Errorf("%w: tenant %q is not a DNS label", ErrInvalid, a.Tenant)
-	case !dnsLabel.MatchString(a.Service):
-		return fmt.Errorf("%w: service %q is not a DNS label", ErrInvalid, a.Service)
 	case !idPattern.MatchString(a.Run):
 		return fmt.Errorf("%w: run %q is not an id", ErrInvalid, a.Run)
 	case a.Step != "" && !dnsLabel.MatchString(a.Step):
@@ -103,11 +123,4 @@ func (a Address) validate() error {
 		return fmt.Errorf("%w: task %q of step %q is not an id", ErrInvalid, a.Task, a.Step)
 	}
 	return nil
-}
-
-func splitSubject(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, "/")
 }
