@@ -49,9 +49,6 @@ func buildVersion() versionInfo {
 	return v
 }
 
-// version returns the version in one word.
-func version() string { return buildVersion().Version }
-
 func newVersionCommand(m *Main) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
