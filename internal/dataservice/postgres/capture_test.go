@@ -189,6 +189,11 @@ func TestPlanDescribesTheDatabase(t *testing.T) {
 			t.Errorf("object %s is %+v, want kind and parent %q", id, o, want)
 		}
 	}
+	for id, want := range map[string]string{"public.events": "[at]", "public.events_2024": "[kind]", "public.events_2024_a": "[]"} {
+		if got := fmt.Sprint(c.Object(id).PartitionKey); got != want {
+			t.Errorf("the partition key of %s is %s, want %s", id, got, want)
+		}
+	}
 	for _, want := range []dataservice.Sequence{
 		{ID: "hr.called", Type: "bigint", Last: 2, Called: true},
 		{ID: "hr.never_called", Type: "bigint", Last: 42},

@@ -50,6 +50,7 @@ func readCatalogue(ctx context.Context, conn *pgx.Conn) (dataservice.Catalogue, 
 	r := reader{conn: conn}
 	c.Settings = r.settings(ctx)
 	objects, relations, oids := r.relations(ctx)
+	r.partitionKeys(ctx, oids)
 	r.columns(ctx, oids)
 	r.indexes(ctx, oids)
 	r.constraints(ctx, oids)
@@ -146,6 +147,16 @@ func (r *reader) relations(ctx context.Context) ([]dataservice.Object, map[strin
 		relations[objects[i].ID] = relation{object: &objects[i], heap: heaps[i], populated: filled[i]}
 	}
 	return objects, relations, oids
+}
+
+func (r *reader) partitionKeys(ctx context.Context, oids map[uint32]*dataservice.Object) {
+	var oid uint32
+	var columns []string
+	r.each(ctx, selectPartitionKeys, []any{&oid, &columns}, func() {
+		if o := oids[oid]; o != nil {
+			o.PartitionKey = columns
+		}
+	})
 }
 
 func (r *reader) columns(ctx context.Context, oids map[uint32]*dataservice.Object) {

@@ -27,6 +27,16 @@ LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' AND` + userRelation + `
 ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`
 
+	// Every table of a hierarchy takes part: a partition that is partitioned again has a key of its own.
+	selectPartitionKeys = `
+SELECT p.partrelid, (SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.n) FROM pg_catalog.unnest(p.partattrs::int2[]) WITH ORDINALITY AS k(attnum, n)
+		JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum)
+FROM pg_catalog.pg_partitioned_table p
+JOIN pg_catalog.pg_class c ON c.oid = p.partrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relpersistence <> 't' AND` + userRelation + `
+ORDER BY p.partrelid`
+
 	// The base type of a domain is found by following it to its end; the length is that of the last domain that has one.
 	selectColumns = `
 WITH RECURSIVE base(oid, at, typmod, strict) AS (
