@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -155,7 +156,8 @@ func decode(w http.ResponseWriter, r *http.Request, v any) error {
 	switch {
 	case errors.As(err, &tooLarge):
 		return err
-	case err != nil && r.ContentLength != 0:
+	case errors.Is(err, io.EOF): // an empty body
+	case err != nil:
 		return refuse(http.StatusBadRequest, fault.Permanent, "body.invalid", "the body is not the JSON object that is expected: %s", why(err))
 	case d.More():
 		return refuse(http.StatusBadRequest, fault.Permanent, "body.invalid", "something follows the JSON object in the body")

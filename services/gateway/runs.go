@@ -100,14 +100,18 @@ func runOf(r *http.Request) (saga.RunID, error) {
 func (s *Server) load(ctx context.Context, id saga.RunID) (saga.State, error) {
 	state, err := s.fold(ctx, id, nil)
 	if err == nil && state.Status == "" {
-		err = fault.New(fault.NotFound, "run.missing", "there is no run %s in tenant %s", id.Run, id.Tenant).
-			WithHint("tranship runs ls shows the runs of the tenant")
+		err = noRun(id)
 	}
 	return state, err
 }
 
-// fold folds a run's journal and hands each entry to see, if that is not nil, with the state after it.
-func (s *Server) fold(ctx context.Context, id saga.RunID, see func(saga.Entry, saga.State)) (saga.State, error) {
+func noRun(id saga.RunID) error {
+	return fault.New(fault.NotFound, "run.missing", "there is no run %s in tenant %s", id.Run, id.Tenant).
+		WithHint("tranship runs ls shows the runs of the tenant")
+}
+
+// fold folds a run's journal and hands each entry to see, if that is not nil.
+func (s *Server) fold(ctx context.Context, id saga.RunID, see func(saga.Entry)) (saga.State, error) {
 	state := saga.State{Tenant: id.Tenant, Run: id.Run}
 	for e, err := range s.deps.Journal.Load(ctx, id) {
 		if err != nil {
@@ -115,7 +119,7 @@ func (s *Server) fold(ctx context.Context, id saga.RunID, see func(saga.Entry, s
 		}
 		state = s.next(state, e)
 		if see != nil {
-			see(e, state)
+			see(e)
 		}
 	}
 	return state, nil
@@ -137,7 +141,7 @@ func (s *Server) await(ctx context.Context, state saga.State, done func(saga.Sta
 	defer cancel()
 	for e, err := range s.deps.Journal.Follow(ctx, state.ID(), state.Seq) {
 		if err != nil {
-			if context.Cause(ctx) == errWait { //nolint:errorlint // the cause is set here and not wrapped
+			if errors.Is(context.Cause(ctx), errWait) {
 				return state, errWait
 			}
 			return state, err

@@ -91,15 +91,27 @@ type stream struct {
 }
 
 func (st *stream) run(ctx context.Context, id saga.RunID) error {
-	s := st.server
+	if err := st.replay(ctx, id); err != nil {
+		return err
+	}
+	if err := st.progress(ctx); err != nil {
+		return err
+	}
+	if st.over() {
+		return st.end()
+	}
+	return st.follow(ctx)
+}
+
+// replay opens the stream and sends what stands in the journal.
+func (st *stream) replay(ctx context.Context, id saga.RunID) error {
 	var past []saga.Entry
-	state, err := s.fold(ctx, id, func(e saga.Entry, _ saga.State) { past = append(past, e) })
+	state, err := st.server.fold(ctx, id, func(e saga.Entry) { past = append(past, e) })
 	if err != nil {
 		return err
 	}
 	if state.Status == "" {
-		_, err := s.load(ctx, id)
-		return err
+		return noRun(id)
 	}
 	// The deadline for reading the request would end the stream with it.
 	if err := st.out.SetReadDeadline(time.Time{}); err != nil {
@@ -113,15 +125,8 @@ func (st *stream) run(ctx context.Context, id saga.RunID) error {
 			return err
 		}
 	}
-	past = nil
 	st.state = state
-	if err := st.progress(ctx); err != nil {
-		return err
-	}
-	if st.over() {
-		return st.end()
-	}
-	return st.follow(ctx)
+	return nil
 }
 
 // coming is an entry on its way from the journal, or why there are no more.

@@ -220,7 +220,7 @@ func TestServerEndsOpenStreamsWhenItStops(t *testing.T) {
 	lines := open(t.Context(), t, "http://"+l.Addr().String())
 	<-lines
 	cancel()
-	for range lines { //nolint:revive // until it ends
+	for range lines { // until it ends
 	}
 	select {
 	case err := <-done:
