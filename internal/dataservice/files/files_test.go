@@ -143,11 +143,15 @@ func stateOf(t *testing.T, root string) string {
 		if err != nil || path == root {
 			return err
 		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
 		var s syscall.Stat_t
 		if err := syscall.Lstat(path, &s); err != nil {
 			return err
 		}
-		line := fmt.Sprintf("%q %v %d:%d ino %d mtime %d.%09d", path, d.Type(), s.Uid, s.Gid, s.Ino, s.Mtim.Sec, s.Mtim.Nsec)
+		line := fmt.Sprintf("%q %v %d:%d ino %d mtime %d", path, d.Type(), s.Uid, s.Gid, s.Ino, info.ModTime().UnixNano())
 		line += fmt.Sprintf(" %o", s.Mode)
 		switch {
 		case d.Type().IsRegular():
