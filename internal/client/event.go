@@ -52,8 +52,8 @@ const (
 )
 
 // Events yields the events of a run, those that stand and those to come, each once and in order, with progress between
-// them. It ends when the run does, with ctx (without an error), or with an error that the server answered. A broken connection is built anew,
-// and the stream goes on where it broke.
+// them. It ends when the run does, with ctx (then without an error), or with an error that the server answered. A broken
+// connection is built anew, and the stream goes on where it broke.
 func (c *Client) Events(ctx context.Context, run string, o EventsOptions) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		pause, broken := firstReconnect, 0

@@ -1,17 +1,14 @@
 package gateway
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/tranship/tranship/internal/api"
 	"github.com/tranship/tranship/internal/client"
 	"github.com/tranship/tranship/internal/fault"
 )
@@ -64,26 +61,4 @@ func (g guard) ours(host string) bool {
 func sameOrigin(origin, host string) bool {
 	u, err := url.Parse(origin)
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
-}
-
-type tenantKey struct{}
-
-// label is what tenants and resources are named by. It keeps whatever comes from outside from being a pattern of subjects.
-var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-
-func tenantOf(r *http.Request) (string, error) {
-	tenant := r.Header.Get(client.HeaderTenant)
-	if tenant == "" {
-		return api.DefaultTenant, nil
-	}
-	if !label.MatchString(tenant) {
-		return "", refuse(http.StatusBadRequest, fault.Permanent, "tenant.invalid", "%s: must be a DNS label", client.HeaderTenant)
-	}
-	return tenant, nil
-}
-
-// tenant returns the tenant that a request is about.
-func tenant(ctx context.Context) string {
-	t, _ := ctx.Value(tenantKey{}).(string)
-	return t
 }

@@ -72,6 +72,8 @@ type Locations interface {
 	Open(ctx context.Context, resource events.Resource, tenant, application string, access location.Access) (*location.Location, error)
 }
 
+var _ Locations = (*location.Opener)(nil)
+
 func (c Config) withDefaults() Config {
 	set(&c.Wait, 10*time.Second)
 	set(&c.Request, 30*time.Second)

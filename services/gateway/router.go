@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -167,5 +168,5 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) version(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, client.Version{Version: s.cfg.Version, Go: goVersion()})
+	return answer(w, http.StatusOK, client.Version{Version: s.cfg.Version, Go: runtime.Version()})
 }
