@@ -162,7 +162,7 @@ func summaryTable(s saga.State) *table {
 	return t
 }
 
-// stepResult says what came of a step.
+// stepResult says what came of a step. The capture comes first: a narrow terminal cuts the end.
 func stepResult(st saga.Step) string {
 	switch {
 	case st.Fault != nil:
@@ -170,11 +170,11 @@ func stepResult(st saga.Step) string {
 	case st.Status != saga.StepCompleted || st.Capture == nil:
 		return ""
 	case st.Kind == events.StepRestore:
-		return "restored " + st.Capture.ID
+		return st.Capture.ID + " restored"
 	case st.Kind == events.StepVerify:
-		return "proven equal to " + st.Capture.ID
+		return st.Capture.ID + " proven equal"
 	}
-	return st.Capture.Trust + " capture " + st.Capture.ID + " in " + st.Capture.Location
+	return st.Capture.ID + ", " + st.Capture.Trust + ", in " + st.Capture.Location
 }
 
 func number(n int64) string {

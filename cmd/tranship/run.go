@@ -35,7 +35,7 @@ func newRunCommand(m *Main) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run POLICY",
 		Short: "Start a run of a policy",
-		Long:  "Starts a run of a policy, for each application that it selects or for one of them." + waitingLong,
+		Long:  "Starts a run of a policy, for each application that it selects or for one of them. The run of the first, by name, is the\none that is printed and waited for; tranship runs ls lists all." + waitingLong,
 		Example: `  tranship run nightly --wait
   tranship run per-pr --param env=pr-1234 --application shop -o json`,
 		Args: wantArgs(1, 1),
