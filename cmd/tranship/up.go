@@ -68,6 +68,7 @@ func newUpCommand(m *Main) *cobra.Command {
 	f.StringVar(&cfg.NATSURL, "nats", "", "`URL` of the NATS server to use instead of the embedded one")
 	f.StringVar(&cfg.NATSListen, "nats-listen", "", "`address` that the embedded NATS server listens on; 127.0.0.1:4222 when other processes need it")
 	f.StringVar(&cfg.HTTPListen, "listen", "127.0.0.1:7480", "`address` that the gateway listens on")
+	f.StringSliceVar(&cfg.Hosts, "hosts", nil, "`names` under which the gateway may be asked, besides localhost: a web page cannot reach it under others; * admits any")
 	f.StringVar(&cfg.OpsListen, "ops-listen", "", "`address` for /healthz, /readyz and /metrics; none when empty")
 	f.StringVar(&cfg.StateDir, "state-dir", m.stateDir(), "`directory` for the state of the embedded NATS server and the token of the gateway")
 	f.StringVar(&cfg.SecretsDir, "secrets-dir", defaultKeyDir, "`directory` that secret references with fromFile lead to")

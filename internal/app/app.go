@@ -22,6 +22,7 @@ import (
 	"github.com/tranship/tranship/internal/bus/jetstream"
 	"github.com/tranship/tranship/internal/bus/router"
 	"github.com/tranship/tranship/internal/clock"
+	"github.com/tranship/tranship/internal/fault"
 )
 
 // Started tells the caller where a running program can be reached.
@@ -136,7 +137,12 @@ func (p *program) connect(ctx context.Context, service string) (natsjs.JetStream
 	if p.server != nil {
 		cfg.InProcess = p.server
 	}
-	nc, err := jetstream.Connect(ctx, cfg, jetstream.ConnectDeps{Key: id, Log: p.deps.Log.Named(service)})
+	log := p.deps.Log.Named(service)
+	var nc *nats.Conn
+	err = await(ctx, log, func(ctx context.Context) (err error) {
+		nc, err = jetstream.Connect(ctx, cfg, jetstream.ConnectDeps{Key: id, Log: log})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -154,21 +160,22 @@ func (p *program) connect(ctx context.Context, service string) (natsjs.JetStream
 	return js, nil
 }
 
-// await calls f until it succeeds: a service may be there before the scheduler has made the streams that it needs.
+// await calls f until it succeeds, is denied or will never succeed: services start in any order, and one may be there before
+// the NATS server or before the scheduler has made the streams.
 func await(ctx context.Context, log *zap.Logger, f func(context.Context) error) error {
 	const patience = time.Minute
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := f(ctx)
-		if err == nil {
-			return nil
+		if err == nil || fault.Is(err, fault.Denied) || fault.Is(err, fault.Permanent) {
+			return err
 		}
 		log.Debug("not there yet", zap.Error(err))
 		select {
 		case <-time.After(wait):
 		case <-deadline.C:
-			return fmt.Errorf("the scheduler has not made the streams after %s: %w", patience, err)
+			return fmt.Errorf("after %s: %w", patience, err)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

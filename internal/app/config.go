@@ -33,11 +33,12 @@ type Config struct {
 	KeysDir    string // keys of services: NAME.nk and ROLE.signing.key
 	SecretsDir string // where secret references with fromFile lead
 
-	NATSURL    string // of the server to connect to; empty: the embedded one of this process
-	NATSListen string // of the embedded server, when TargetNATS runs; host:port
-	HTTPListen string // of the gateway; host:port
-	OpsListen  string // of health and metrics; host:port; empty: none
-	TokenFile  string // of the gateway
+	NATSURL    string   // of the server to connect to; empty: the embedded one of this process
+	NATSListen string   // of the embedded server, when TargetNATS runs; host:port
+	HTTPListen string   // of the gateway; host:port
+	Hosts      []string // names under which the gateway may be asked, besides the loopback's; "*": any
+	OpsListen  string   // of health and metrics; host:port; empty: none
+	TokenFile  string   // of the gateway
 
 	Accept  []api.Trust // of the locations that workers may open
 	Slots   int         // tasks of a stage in work at once in this process

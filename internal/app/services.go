@@ -162,7 +162,7 @@ func (p *program) startGateway(ctx context.Context, js natsjs.JetStream) error {
 	if err != nil {
 		return err
 	}
-	g, err := gateway.New(gateway.Config{Version: p.cfg.Version, Token: token}, gateway.Deps{
+	g, err := gateway.New(gateway.Config{Version: p.cfg.Version, Token: token, Hosts: p.cfg.Hosts}, gateway.Deps{
 		Journal: p.journal(js), Requests: jetstream.NewCommands(js),
 		Resources: resources, Checkpoints: natscheckpoint.New(natscheckpoint.Deps{JetStream: js}),
 		Locations: p.opener(), Ready: func(context.Context) error { return p.health.ready() },

@@ -34,6 +34,13 @@ const upLine = "tranship is up"
 // startTimeout bounds the start of a process: recovery of streams on disk included.
 const startTimeout = 30 * time.Second
 
+// Setenv sets variables, each as NAME=value, for the next starts, and forgets those that were set before.
+func (p *Process) Setenv(variables ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.env = variables
+}
+
 // Start starts the process and returns when its services take work. The process ends with its parent.
 func (p *Process) Start(ctx context.Context) error {
 	p.mu.Lock()
@@ -44,7 +51,7 @@ func (p *Process) Start(ctx context.Context) error {
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		log.Close()
+		_ = log.Close()
 		return fmt.Errorf("start %s: %w", p.Name, err)
 	}
 	cmd := exec.Command(p.bin, p.args...)
@@ -54,14 +61,14 @@ func (p *Process) Start(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return errors.Join(fmt.Errorf("start %s: %w", p.Name, err), r.Close(), w.Close(), log.Close())
 	}
-	w.Close()
+	_ = w.Close()
 	up := make(chan struct{})
 	p.cmd, p.done = cmd, make(chan struct{})
 	done := p.done
 	go func() {
 		copyLog(log, r, up)
 		_ = cmd.Wait() // how it ended is told by its log
-		log.Close()
+		_ = log.Close()
 		close(done)
 	}()
 	timeout := time.NewTimer(startTimeout)
@@ -111,6 +118,29 @@ func (p *Process) Kill() error {
 	}
 	<-p.done
 	return err
+}
+
+// Done is closed when the process that was started last is gone. It is nil before the first start.
+func (p *Process) Done() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.done
+}
+
+// Killed reports whether the process is gone because of a SIGKILL: by Kill, or by its own hand at a failpoint.
+func (p *Process) Killed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+	default:
+		return false
+	}
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 // Stop asks the process to end in order and waits for it; after the grace period it is killed.

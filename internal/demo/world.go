@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tranship/tranship/internal/artifact"
 	"github.com/tranship/tranship/internal/blob/s3/s3server"
 	"github.com/tranship/tranship/internal/bus"
@@ -32,7 +34,7 @@ const (
 	TestCloud      = "test-cloud" // masked captures, in the second cloud
 	SourceDatabase = "shop"       //
 	TargetDatabase = "shop_clone" //
-	hub            = "hub"        // NATS, scheduler and gateway in one process
+	hub            = "hub"        // NATS and gateway in one process
 	grace          = 20 * time.Second
 )
 
@@ -46,6 +48,13 @@ type Config struct {
 	Workers int
 	// Masking is the MaskingPolicy's YAML document.
 	Masking string
+	// NoFiles leaves the directory of invoices out.
+	NoFiles bool
+	// Raw lets the restorer have raw captures, as for a migration: it gets the vault's key and accepts them.
+	Raw bool
+	// Lanes are further ways through the same stages: each has locations of its own, which Lane describes, and a database
+	// to restore to, which the reference fromFile: NAME.dsn leads to.
+	Lanes []string
 	// Say is told what happens, a line at a time. Optional.
 	Say func(format string, args ...any)
 }
@@ -140,6 +149,18 @@ func findVersitygw(binary string) (string, error) {
 	return s3server.Find(".")
 }
 
+// locations are those of the world's policy.
+var locations = []string{Vault, Masked, TestCloud}
+
+// beside returns the names of the locations of the lanes that stand beside one of the policy's.
+func (w *World) beside(location string) []string {
+	names := make([]string, len(w.cfg.Lanes))
+	for i, lane := range w.cfg.Lanes {
+		names[i] = location + "-" + lane
+	}
+	return names
+}
+
 // cloudOf returns the store that holds a location.
 func (w *World) cloudOf(location string) *s3server.Server {
 	if location == TestCloud {
@@ -161,15 +182,19 @@ func (w *World) makeKeys() error {
 			return err
 		}
 	}
-	for _, location := range []string{Vault, Masked, TestCloud} {
-		key, err := keyfile.GenerateLocation()
-		if err != nil {
-			return err
+	for _, location := range locations {
+		for _, name := range append([]string{location}, w.beside(location)...) {
+			key, err := keyfile.GenerateLocation()
+			if err != nil {
+				return err
+			}
+			w.publics[name] = key.Public().String()
+			if err := keyfile.Write(filepath.Join(all, name+".key"), key); err != nil {
+				return err
+			}
 		}
-		w.publics[location] = key.Public().String()
 		cloud := w.cloudOf(location)
-		err = errors.Join(
-			keyfile.Write(filepath.Join(all, location+".key"), key),
+		err := errors.Join(
 			keyfile.Write(filepath.Join(all, location+".writer.key"), keyfile.GenerateWriter()),
 			os.WriteFile(filepath.Join(all, location+".s3.id"), []byte(cloud.AccessKeyID), 0o600),
 			os.WriteFile(filepath.Join(all, location+".s3.secret"), []byte(cloud.SecretAccessKey.Reveal()), 0o600),
@@ -191,7 +216,12 @@ func (w *World) makeKeys() error {
 	if err != nil {
 		return err
 	}
-	for service, files := range needs() {
+	for _, lane := range w.cfg.Lanes {
+		if err := os.WriteFile(filepath.Join(all, lane+".dsn"), []byte(w.Postgres.DSN(lane)), 0o600); err != nil {
+			return err
+		}
+	}
+	for service, files := range w.needs() {
 		if err := w.hand(service, files); err != nil {
 			return fmt.Errorf("hand out the keys of %s: %w", service, err)
 		}
@@ -201,7 +231,7 @@ func (w *World) makeKeys() error {
 
 // needs lists the files that each service gets, besides its own keys: nothing that opens raw captures leaves the first
 // cloud, and no writer can read.
-func needs() map[string][]string {
+func (w *World) needs() map[string][]string {
 	s3 := func(locations ...string) []string {
 		var files []string
 		for _, l := range locations {
@@ -209,12 +239,27 @@ func needs() map[string][]string {
 		}
 		return files
 	}
+	private := func(location string) []string {
+		files := []string{location + ".key"}
+		for _, name := range w.beside(location) {
+			files = append(files, name+".key")
+		}
+		return files
+	}
+	restorer := slices.Concat(s3(TestCloud), private(TestCloud), []string{"restorer.signing.key", "target.dsn"})
+	for _, lane := range w.cfg.Lanes {
+		restorer = append(restorer, lane+".dsn")
+	}
+	if w.cfg.Raw {
+		restorer = slices.Concat(restorer, s3(Vault), private(Vault))
+	}
 	return map[string][]string{
+		bus.ServiceScheduler:  nil,
 		bus.ServiceCapturer:   append(s3(Vault), "capturer.signing.key", Vault+".writer.key", "source.dsn"),
-		bus.ServiceMasker:     append(s3(Vault, Masked), "masker.signing.key", Vault+".key", Masked+".writer.key", "mask-1.key"),
-		bus.ServiceVerifier:   append(s3(Vault, Masked), "verifier.signing.key", Vault+".key", Masked+".key"),
-		bus.ServiceTransferer: append(s3(Masked, TestCloud), "transferer.signing.key", Masked+".key", TestCloud+".writer.key"),
-		bus.ServiceRestorer:   append(s3(TestCloud), "restorer.signing.key", TestCloud+".key", "target.dsn"),
+		bus.ServiceMasker:     slices.Concat(s3(Vault, Masked), private(Vault), []string{"masker.signing.key", Masked + ".writer.key", "mask-1.key"}),
+		bus.ServiceVerifier:   slices.Concat(s3(Vault, Masked), private(Vault), private(Masked), []string{"verifier.signing.key"}),
+		bus.ServiceTransferer: slices.Concat(s3(Masked, TestCloud), private(Masked), []string{"transferer.signing.key", TestCloud + ".writer.key"}),
+		bus.ServiceRestorer:   restorer,
 		hub:                   append(s3(Vault, Masked, TestCloud), nkeys(bus.Services()...)...),
 	}
 }
@@ -247,7 +292,7 @@ func (w *World) hand(service string, files []string) error {
 	return nil
 }
 
-// startServices starts the hub, then the workers, each in a process of its own.
+// startServices starts the hub and the scheduler, then the workers, each in a process of its own.
 func (w *World) startServices(ctx context.Context) error {
 	nats, err := freeAddress(ctx)
 	if err != nil {
@@ -258,12 +303,19 @@ func (w *World) startServices(ctx context.Context) error {
 		return err
 	}
 	w.nats, w.Server, w.TokenFile = "nats://"+nats, "http://"+api, filepath.Join(w.Dir, "state", "token")
-	w.cfg.Say("starting NATS, scheduler and gateway")
-	err = w.start(ctx, hub, hub, "--target=nats,scheduler,gateway", "--nats-listen="+nats, "--listen="+api, "--accept=raw,masked", "--token-file="+w.TokenFile)
-	if err != nil {
+	w.cfg.Say("starting NATS, gateway and scheduler")
+	// The gateway is up only when the scheduler has made the streams, so the two start at once.
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(w.starter(gctx, hub, hub, "--target=nats,gateway", "--nats-listen="+nats, "--listen="+api, "--accept=raw,masked", "--token-file="+w.TokenFile))
+	g.Go(w.starter(gctx, bus.ServiceScheduler, bus.ServiceScheduler, "--target="+bus.ServiceScheduler, "--nats="+w.nats))
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	type worker struct{ name, service, accept string }
+	restorer := "masked"
+	if w.cfg.Raw {
+		restorer = "raw,masked"
+	}
 	workers := []worker{{"capturer", bus.ServiceCapturer, "raw"}}
 	for i := range w.cfg.Maskers {
 		workers = append(workers, worker{fmt.Sprintf("masker-%d", i+1), bus.ServiceMasker, "raw,masked"})
@@ -271,24 +323,24 @@ func (w *World) startServices(ctx context.Context) error {
 	workers = append(workers,
 		worker{"verifier", bus.ServiceVerifier, "raw,masked"},
 		worker{"transferer", bus.ServiceTransferer, "masked"},
-		worker{"restorer", bus.ServiceRestorer, "masked"})
+		worker{"restorer", bus.ServiceRestorer, restorer})
+	g, gctx = errgroup.WithContext(ctx)
 	for _, x := range workers {
 		w.cfg.Say("starting %s", x.name)
-		if err := w.start(ctx, x.name, x.service, "--target="+x.service, "--nats="+w.nats, "--accept="+x.accept); err != nil {
-			return err
-		}
+		g.Go(w.starter(gctx, x.name, x.service, "--target="+x.service, "--nats="+w.nats, "--accept="+x.accept))
 	}
-	return nil
+	return g.Wait()
 }
 
-func (w *World) start(ctx context.Context, name, service string, args ...string) error {
+// starter adds a process and returns the function that starts it.
+func (w *World) starter(ctx context.Context, name, service string, args ...string) func() error {
 	args = append([]string{"up", "--state-dir=" + filepath.Join(w.Dir, "state"), "--secrets-dir=" + w.secrets(service), "--log-format=json", "--slots=1"}, args...)
 	if w.cfg.Workers > 0 {
 		args = append(args, fmt.Sprintf("--workers=%d", w.cfg.Workers))
 	}
 	p := &Process{Name: name, bin: w.cfg.Binary, args: args, log: filepath.Join(w.Dir, "logs", name+".log")}
 	w.Processes = append(w.Processes, p)
-	return p.Start(ctx)
+	return func() error { return p.Start(ctx) }
 }
 
 // Process returns the process of that name, or nil.
@@ -327,14 +379,19 @@ func freeAddress(ctx context.Context) (string, error) {
 
 // resources writes everything that is applied.
 func (w *World) resources() string {
-	docs := []string{w.location(Vault, "raw", "eu-central-1"), w.location(Masked, "masked", "eu-central-1"), w.location(TestCloud, "masked", "eu-west-1"),
+	source := "\n    - {name: db, postgres: {dsn: {fromFile: source.dsn}}}"
+	target := "\n            - {name: db, postgres: {dsn: {fromFile: target.dsn}}}"
+	if !w.cfg.NoFiles {
+		source += fmt.Sprintf("\n    - {name: invoices, files: {path: %q}}", w.Invoices)
+		target += fmt.Sprintf("\n            - {name: invoices, files: {path: %q}}", w.Restored)
+	}
+	docs := []string{
+		w.location(Vault, Vault, ""), w.location(Masked, Masked, ""), w.location(TestCloud, TestCloud, ""),
 		fmt.Sprintf(`apiVersion: tranship.io/v1alpha1
 kind: Application
 metadata: {name: %s}
 spec:
-  components:
-    - {name: db, postgres: {dsn: {fromFile: source.dsn}}}
-    - {name: invoices, files: {path: %q}}`, Application, w.Invoices),
+  components:%s`, Application, source),
 		strings.TrimSpace(w.cfg.Masking),
 		fmt.Sprintf(`apiVersion: tranship.io/v1alpha1
 kind: Policy
@@ -348,19 +405,36 @@ spec:
     - restore:
         to:
           accepts: masked
-          components:
-            - {name: db, postgres: {dsn: {fromFile: target.dsn}}}
-            - {name: invoices, files: {path: %q}}
-    - verify: {checks: [rows, files]}`, Policy, Application, Vault, MaskingPolicy, Masked, TestCloud, w.Restored)}
+          components:%s
+    - verify: {checks: [rows, files]}`, Policy, Application, Vault, MaskingPolicy, Masked, TestCloud, target),
+	}
 	return strings.Join(docs, "\n---\n") + "\n"
 }
 
-func (w *World) location(name, trust, region string) string {
+// Lane returns the locations of a lane: vault-NAME, masked-NAME and test-cloud-NAME. Each has a key pair and a prefix of its
+// own, so nothing that is stored in another lane is there; the writer keys are the same, so roots can be compared.
+func (w *World) Lane(lane string) string {
+	docs := make([]string, len(locations))
+	for i, location := range locations {
+		docs[i] = w.location(location+"-"+lane, location, lane)
+	}
+	return strings.Join(docs, "\n---\n") + "\n"
+}
+
+// location writes a Location that lies in the bucket of one of the policy's.
+func (w *World) location(name, bucket, prefix string) string {
+	trust, region := "masked", "eu-central-1"
+	switch bucket {
+	case Vault:
+		trust = "raw"
+	case TestCloud:
+		region = "eu-west-1"
+	}
 	var signers strings.Builder
 	for _, role := range []string{"capturer", "masker", "verifier", "transferer", "restorer"} {
 		fmt.Fprintf(&signers, "\n    - {role: %s, publicKey: %s}", role, w.publics[role])
 	}
-	cloud := w.cloudOf(name)
+	cloud := w.cloudOf(bucket)
 	return fmt.Sprintf(`apiVersion: tranship.io/v1alpha1
 kind: Location
 metadata: {name: %[1]s}
@@ -368,11 +442,12 @@ spec:
   trust: %[2]s
   region: %[3]s
   s3:
-    bucket: %[1]s
-    endpoint: %[4]s
-    region: %[5]s
+    bucket: %[4]s
+    prefix: %[5]q
+    endpoint: %[6]s
+    region: %[7]s
     pathStyle: true
-    credentials: {accessKeyID: {fromFile: %[1]s.s3.id}, secretAccessKey: {fromFile: %[1]s.s3.secret}}
-  encryption: {publicKey: %[6]s, privateKey: {fromFile: %[1]s.key}, writerKey: {fromFile: %[1]s.writer.key}}
-  signers:%[7]s`, name, trust, region, cloud.Endpoint, cloud.Region, w.publics[name], signers.String())
+    credentials: {accessKeyID: {fromFile: %[4]s.s3.id}, secretAccessKey: {fromFile: %[4]s.s3.secret}}
+  encryption: {publicKey: %[8]s, privateKey: {fromFile: %[1]s.key}, writerKey: {fromFile: %[4]s.writer.key}}
+  signers:%[9]s`, name, trust, region, bucket, prefix, cloud.Endpoint, cloud.Region, w.publics[name], signers.String())
 }

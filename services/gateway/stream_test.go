@@ -152,7 +152,7 @@ func open(ctx context.Context, t testing.TB, url string) <-chan string {
 	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := http.DefaultClient.Do(req)
 	check(t, err)
-	if resp.StatusCode != 200 {
+	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("got %s", resp.Status)
 	}
 	lines := make(chan string)

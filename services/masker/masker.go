@@ -111,7 +111,7 @@ func (t *task) open(ctx context.Context) (err error) {
 	}
 	t.masked, err = t.deps.Locations.Open(ctx, t.job.Command.Work.To, t.job.Address.Tenant, t.input.Application, location.Write)
 	if err != nil {
-		t.raw.Close()
+		_ = t.raw.Close()
 		return err
 	}
 	if t.raw.Trust != artifact.Raw || t.masked.Trust != artifact.Masked {
@@ -123,8 +123,8 @@ func (t *task) open(ctx context.Context) (err error) {
 }
 
 func (t *task) close() {
-	t.raw.Close()
-	t.masked.Close()
+	_ = t.raw.Close()
+	_ = t.masked.Close()
 }
 
 // compile proves the policy against the content of the raw capture.

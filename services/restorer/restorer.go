@@ -99,7 +99,7 @@ func (r *Restorer) Compensate(ctx context.Context, job stage.Job[events.RestoreC
 			return fmt.Errorf("component %s: %w", t.Name, err)
 		}
 		err = sandbox.Discard(ctx)
-		sandbox.Close()
+		_ = sandbox.Close()
 		if err != nil {
 			return fmt.Errorf("component %s: %w", t.Name, err)
 		}
@@ -135,18 +135,18 @@ func (r *Restorer) place(ctx context.Context, at events.Address, fence uint64, a
 	}
 	p := &place{Restorer: r, at: at, fence: fence, assigned: a, loc: loc, targets: targets, only: only}
 	if !api.Trust(target.Accepts).Admits(api.Trust(loc.Trust)) {
-		loc.Close()
+		_ = loc.Close()
 		return nil, fault.New(fault.Denied, "trust.refused", "the target accepts %q captures, and location %s holds %s ones", target.Accepts, loc.Name, loc.Trust).
 			WithHint("mask the capture first, or declare a target that accepts %s", loc.Trust)
 	}
 	if p.manifest, p.content, err = loc.Read(ctx, a.Input); err != nil {
-		loc.Close()
+		_ = loc.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *place) close() { p.loc.Close() }
+func (p *place) close() { _ = p.loc.Close() }
 
 func decodeTargets(t events.Target) ([]api.TargetComponent, error) {
 	out := make([]api.TargetComponent, 0, len(t.Components))

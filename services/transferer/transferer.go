@@ -94,7 +94,7 @@ func (t *task) open(ctx context.Context) (err error) {
 	}
 	t.to, err = t.deps.Locations.Open(ctx, t.job.Command.Work.To, t.job.Address.Tenant, t.input.Application, location.Write)
 	if err != nil {
-		t.from.Close()
+		_ = t.from.Close()
 		return err
 	}
 	if t.from.Trust != t.to.Trust {
@@ -109,8 +109,8 @@ func (t *task) open(ctx context.Context) (err error) {
 }
 
 func (t *task) close() {
-	t.from.Close()
-	t.to.Close()
+	_ = t.from.Close()
+	_ = t.to.Close()
 }
 
 // plan is what task 0 writes: for each work item the first unit after it, of all units in the order of the capture.

@@ -46,7 +46,7 @@ func TestOpenedLocationsPassEveryCheck(t *testing.T) {
 	for name, block := range map[string]string{
 		"file": fmt.Sprintf(`{"path": %q}`, t.TempDir()),
 		"s3": fmt.Sprintf(`{"bucket": "vault", "prefix": "some/folder", "endpoint": %q, "pathStyle": true,
-			"credentials": {"accessKeyId": {"fromTest": "id"}, "secretAccessKey": {"fromTest": "key"}}}`, server.Endpoint),
+			"credentials": {"accessKeyID": {"fromTest": "id"}, "secretAccessKey": {"fromTest": "key"}}}`, server.Endpoint),
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, closeStore, err := all.Open(t.Context(), name, blob.Config{Field: "spec." + name, JSON: json.RawMessage(block)}, d, quick)
@@ -83,9 +83,9 @@ func TestWrongBlocksAreRefusedWithTheirField(t *testing.T) {
 		{"s3", `{"bucket": "b", "region": "r", "prefix": "/x/"}`, `spec.s3.prefix: key`},
 		{"s3", `{"bucket": "b", "region": "r", "endpoint": "https://me:hunter2@host"}`, `spec.s3.endpoint: must be a URL`},
 		{"s3", `{"bucket": "b", "region": "r", "caFile": "/nonexistent"}`, `spec.s3.caFile: open /nonexistent`},
-		{"s3", `{"bucket": "b", "region": "r", "credentials": {"accesKeyId": {}}}`, `spec.s3.credentials.accesKeyId: unknown field; did you mean "accessKeyId"?`},
-		{"s3", `{"bucket": "b", "region": "r", "credentials": {"accessKeyId": {"fromTest": "nothing"}}}`, `spec.s3.credentials.accessKeyId: no secret "nothing"`},
-		{"s3", `{"bucket": "b", "region": "r", "credentials": {"accessKeyId": {"fromTest": "id"}}}`, `spec.s3.credentials: accessKeyId and secretAccessKey go together`},
+		{"s3", `{"bucket": "b", "region": "r", "credentials": {"accesKeyId": {}}}`, `spec.s3.credentials.accesKeyId: unknown field; did you mean "accessKeyID"?`},
+		{"s3", `{"bucket": "b", "region": "r", "credentials": {"accessKeyID": {"fromTest": "nothing"}}}`, `spec.s3.credentials.accessKeyID: no secret "nothing"`},
+		{"s3", `{"bucket": "b", "region": "r", "credentials": {"accessKeyID": {"fromTest": "id"}}}`, `spec.s3.credentials: accessKeyID and secretAccessKey go together`},
 	} {
 		_, _, err := all.Open(t.Context(), test.name, blob.Config{Field: "spec." + test.name, JSON: json.RawMessage(test.block)},
 			secrets(map[string]string{"id": "x"}), all.Options{})

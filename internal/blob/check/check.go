@@ -69,7 +69,7 @@ func Run(ctx context.Context, b *blob.Bucket, f Features) iter.Seq[Result] {
 				return
 			}
 			folder := b.Sub(fmt.Sprintf("check-%02d", i))
-			start := time.Now()
+			start := time.Now() //nolint:forbidigo // how long a check took is told to people, and decides nothing
 			err := c.Run(ctx, folder)
 			if cleared := removeAll(ctx, folder); err == nil && cleared != nil && !f.Locks {
 				err = fmt.Errorf("clean up: %w", cleared)
@@ -137,5 +137,5 @@ func wants(what string, err, target error) error {
 	if errors.Is(err, target) {
 		return nil
 	}
-	return fmt.Errorf("%s: got %v, want: %w", what, err, target)
+	return fmt.Errorf("%s: got %v, want: %w", what, err, target) //nolint:errorlint // what came is told, what was wanted is wrapped
 }

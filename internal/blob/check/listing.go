@@ -105,7 +105,7 @@ func longListing(ctx context.Context, b *blob.Bucket) error {
 	if n != objects {
 		return fmt.Errorf("the listing has %d objects, want %d", n, objects)
 	}
-	for range b.List(ctx, "long/") {
+	for range b.List(ctx, "long/") { //nolint:errcheck // the error comes as a value of the sequence
 		break // the stream must take it when nobody wants the rest
 	}
 	return nil
@@ -132,7 +132,7 @@ func cancellation(ctx context.Context, b *blob.Bucket) error {
 		}
 	}
 	if _, err := b.Stat(ctx, "other"); !errors.Is(err, blob.ErrNotFound) {
-		return fmt.Errorf("a put with a canceled context left an object (stat: %v)", err)
+		return fmt.Errorf("a put with a canceled context left an object (stat: %v)", err) //nolint:errorlint // mostly nil
 	}
 	if err := same(ctx, b, "object", pattern(100)); err != nil {
 		return err
@@ -164,7 +164,7 @@ func cancellation(ctx context.Context, b *blob.Bucket) error {
 }
 
 func lockHolds(ctx context.Context, b *blob.Bucket) error {
-	until := time.Now().Add(time.Minute)
+	until := time.Now().Add(time.Minute) //nolint:forbidigo // the store compares it with its own clock
 	if err := b.Put(ctx, "locked", pattern(10), blob.PutOptions{RetainUntil: until}); err != nil {
 		return fmt.Errorf("put with retention: %w", err)
 	}
@@ -182,6 +182,6 @@ func lockHolds(ctx context.Context, b *blob.Bucket) error {
 }
 
 func lockRefused(ctx context.Context, b *blob.Bucket) error {
-	err := b.Put(ctx, "locked", pattern(10), blob.PutOptions{RetainUntil: time.Now().Add(time.Minute)})
+	err := b.Put(ctx, "locked", pattern(10), blob.PutOptions{RetainUntil: time.Now().Add(time.Minute)}) //nolint:forbidigo // the store compares it with its own clock
 	return wants("put with retention", err, blob.ErrUnsupported)
 }

@@ -94,7 +94,7 @@ func ranges(ctx context.Context, b *blob.Bucket) error {
 	}
 	for _, n := range []int64{-1, 1} {
 		if got, err := read(ctx, b, "empty", 0, n); err != nil || len(got) > 0 {
-			return fmt.Errorf("read %d bytes from 0 of an empty object: got %d bytes, %v", n, len(got), err)
+			return fmt.Errorf("read %d bytes from 0 of an empty object: got %d bytes, %v", n, len(got), err) //nolint:errorlint // mostly nil
 		}
 	}
 	return nil

@@ -62,7 +62,7 @@ func New(c Config, clk clock.Clock) (*Store, error) {
 	}
 	s := &Store{root: root}
 	if err := s.sweep(clk.Now()); err != nil {
-		root.Close()
+		_ = root.Close()
 		return nil, fault.Wrap(classOf(err), fmt.Errorf("open object directory %s: %w", c.Path, err))
 	}
 	return s, nil

@@ -58,7 +58,7 @@ func (r *reader) Read(p []byte) (int, error) {
 			return n, nil
 		case err == nil:
 			continue
-		case err == io.EOF, r.left == 0:
+		case errors.Is(err, io.EOF), r.left == 0:
 			r.end = io.EOF
 			return n, io.EOF
 		case errors.Is(err, blob.ErrChecksum):

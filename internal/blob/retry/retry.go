@@ -162,7 +162,7 @@ func equal(a, b io.Reader) (bool, error) {
 		nA, errA := io.ReadFull(a, bufA)
 		nB, errB := io.ReadFull(b, bufB)
 		for _, err := range []error{errA, errB} {
-			if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				return false, err
 			}
 		}

@@ -60,7 +60,7 @@ func New(ctx context.Context, c Config) (*Store, error) {
 		return nil, invalid("bucket: must not be empty")
 	}
 	if c.AccessKeyID.Present() != c.SecretAccessKey.Present() {
-		return nil, invalid("credentials: accessKeyId and secretAccessKey go together")
+		return nil, invalid("credentials: accessKeyID and secretAccessKey go together")
 	}
 	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if c.Region != "" {
@@ -185,7 +185,7 @@ type source struct {
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.ReadSeeker.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}
 	return n, err

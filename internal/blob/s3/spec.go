@@ -24,7 +24,7 @@ var Spec = blob.Spec{
   pathStyle: true                    # for most stores that are not AWS
   caFile: /etc/ssl/private-ca.pem
   credentials:                       # absent: environment, profile, web identity or role
-    accessKeyId: {fromEnv: TRANSHIP_SECRET_S3_ID}
+    accessKeyID: {fromEnv: TRANSHIP_SECRET_S3_ID}
     secretAccessKey: {fromEnv: TRANSHIP_SECRET_S3_KEY}
 `,
 	Open: open,
@@ -39,7 +39,7 @@ type block struct {
 	PathStyle   bool   `json:"pathStyle"`
 	CAFile      string `json:"caFile"`
 	Credentials struct {
-		AccessKeyID     json.RawMessage `json:"accessKeyId"`
+		AccessKeyID     json.RawMessage `json:"accessKeyID"`
 		SecretAccessKey json.RawMessage `json:"secretAccessKey"`
 		SessionToken    json.RawMessage `json:"sessionToken"`
 	} `json:"credentials"`
@@ -71,7 +71,7 @@ func open(ctx context.Context, c blob.Config, d blob.Deps) (blob.Store, error) {
 		ref  json.RawMessage
 		into *blob.Secret
 	}{
-		{"accessKeyId", b.Credentials.AccessKeyID, &config.AccessKeyID},
+		{"accessKeyID", b.Credentials.AccessKeyID, &config.AccessKeyID},
 		{"secretAccessKey", b.Credentials.SecretAccessKey, &config.SecretAccessKey},
 		{"sessionToken", b.Credentials.SessionToken, &config.SessionToken},
 	} {

@@ -101,5 +101,5 @@ func (c stallConn) Write(p []byte) (int, error) {
 
 func (c stallConn) progress() {
 	// A connection that cannot take a deadline is broken, which its next use reports.
-	_ = c.SetDeadline(time.Now().Add(stallTimeout))
+	_ = c.SetDeadline(time.Now().Add(stallTimeout)) //nolint:forbidigo // deadlines of connections are of the wall clock
 }

@@ -33,7 +33,7 @@ func next(t *testing.T, js natsjs.JetStream) int {
 	check(t, err)
 	batch, err := c.FetchNoWait(1)
 	check(t, err)
-	for m := range batch.Messages() {
+	if m, ok := <-batch.Messages(); ok {
 		if got := m.Headers().Get(bus.MetaContentType); got != events.ContentType {
 			t.Errorf("content type %q", got)
 		}

@@ -92,7 +92,7 @@ func (r *Resources) Watch(ctx context.Context, prefix string) iter.Seq2[bus.Watc
 			if initial && v.Value == nil {
 				continue // long gone
 			}
-			if !yield(bus.Watch{Key: v.Key, Value: v.Value, Revision: v.Revision}, nil) {
+			if !yield(bus.Watch(v), nil) {
 				return
 			}
 		}

@@ -145,7 +145,7 @@ func start(ctx context.Context, c Config) (*Server, error) {
 		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey.Reveal(), ""),
 	})
 	if err := s.wait(ctx); err != nil {
-		s.Close()
+		_ = s.Close()
 		return nil, err
 	}
 	return s, nil
