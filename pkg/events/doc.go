@@ -23,8 +23,9 @@
 //
 // A worker takes a command and answers on the command's replySubject:
 //
-//  1. It reads the last message of replySubject. A terminal fact, or one of a newer attempt: acknowledge the command and
-//     drop it.
+//  1. It reads the last message of the run's own subject: while the extension runstate is not "running" (for a
+//     compensation: "compensating"), the run does not want the work, and the command is acknowledged and dropped. It then
+//     reads the last message of replySubject. A terminal fact, or one of a newer attempt: the same.
 //  2. It appends task.claimed, expecting the sequence it read (header Nats-Expected-Last-Subject-Sequence). The
 //     sequence of the accepted claim is the worker's fence. A refusal means that somebody else appended: start over.
 //  3. It works; every effect is idempotent or carries the fence. It keeps the command alive (in progress) meanwhile.
@@ -32,8 +33,18 @@
 //     task: it stops and does not acknowledge.
 //  5. It acknowledges the command.
 //
-// An acknowledgement is not a commit: the append is. A transcript of one such exchange, byte for byte, is in
-// testdata/transcript.
+// An acknowledgement is not a commit: the append is. Transcripts of such exchanges, with subjects, headers and bodies, are
+// in testdata/transcript: one of a task that completes and one of a task that changes hands and fails.
+//
+// A message that a schedule emitted names the schedule's own subject in the header Nats-Scheduler. A worker terminates,
+// unread, every message where that subject is not below "at.": any message of the work queue can carry a schedule, and who
+// may only ask for runs must not be able to command workers.
+//
+// # Types
+//
+// Catalogue lists every type. The JSON Schema of a type's payload is in the directory schema and has the name that the
+// event's dataschema gives; a message of each type is in testdata/golden. A version of a type only ever gains fields that
+// may be absent: readers ignore fields that they do not know, and what was required stays so.
 //
 // # Bytes
 //
