@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tranship/tranship/internal/api"
 	"github.com/tranship/tranship/internal/client"
@@ -71,9 +72,12 @@ func TestWhatGetPrintsCanBeApplied(t *testing.T) {
 func TestTablesAreCutToTheTerminal(t *testing.T) {
 	g := newGateway(t)
 	g.resources = decoded(t, strings.Replace(applicationText, "./invoices}}", "./invoices}}\n    - {name: a-component-with-a-rather-long-name, files: {path: ./x}}", 1))
-	r := g.call(t, call{args: []string{"get", "applications", "-o", "wide"}, env: []string{"COLUMNS=60"}})
+	r := g.call(t, call{args: []string{"get", "applications"}, env: []string{"COLUMNS=30"}})
+	if want := "NAME  ABOUT                AGE\nshop  invoices (files), …  3d\n"; r.stdout != want {
+		t.Errorf("got:\n%swant:\n%s", r.stdout, want)
+	}
 	for line := range strings.Lines(r.stdout) {
-		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 110 {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 30 {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}

@@ -23,10 +23,10 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 // gap is between two columns.
 const gap = 2
 
-// narrowest is what the last column keeps of a narrow terminal.
+// narrowest is what a column keeps of a narrow terminal.
 const narrowest = 12
 
-// write prints the table. With a width, the last column is cut to it; zero means no limit.
+// write prints the table. With a width, columns are cut so that lines fit into it; zero means no limit.
 func (t *table) write(w io.Writer, width int, p palette) error {
 	if len(t.rows) == 0 && t.empty != "" {
 		_, err := io.WriteString(w, t.empty+"\n")
@@ -38,13 +38,8 @@ func (t *table) write(w io.Writer, width int, p palette) error {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	last := len(widths) - 1
 	if width > 0 {
-		before := 0
-		for _, n := range widths[:last] {
-			before += n + gap
-		}
-		widths[last] = min(widths[last], max(narrowest, width-before))
+		fit(widths, width)
 	}
 	var out strings.Builder
 	for i, row := range append([][]string{t.header}, t.rows...) {
@@ -56,6 +51,33 @@ func (t *table) write(w io.Writer, width int, p palette) error {
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// fit narrows columns until a line has no more than width characters: the last column first, which explains the others,
+// then the widest. The first is never cut: a name that cannot be copied is worth nothing.
+func fit(widths []int, width int) {
+	excess := gap*(len(widths)-1) - width
+	for _, n := range widths {
+		excess += n
+	}
+	narrow := func(i int) {
+		by := max(0, min(excess, widths[i]-narrowest))
+		widths[i] -= by
+		excess -= by
+	}
+	narrow(len(widths) - 1)
+	for excess > 0 && len(widths) > 1 {
+		widest := 1
+		for i := range widths[1:] {
+			if widths[i+1] > widths[widest] {
+				widest = i + 1
+			}
+		}
+		if widths[widest] <= narrowest {
+			return
+		}
+		narrow(widest)
+	}
 }
 
 func alignRow(row []string, widths []int) string {
@@ -113,3 +135,4 @@ func (p palette) paint(code, s string) string {
 
 func (p palette) red(s string) string  { return p.paint("31", s) }
 func (p palette) bold(s string) string { return p.paint("1", s) }
+func (p palette) dim(s string) string  { return p.paint("2", s) }
