@@ -73,6 +73,9 @@ func (r *Restorer) Verify(ctx context.Context, job stage.Job[events.VerifyReques
 		return events.Outcome{}, err
 	}
 	defer p.close()
+	if err := p.checkLeaks(work.Checks); err != nil {
+		return events.Outcome{}, err
+	}
 	switch job.Address.Task {
 	case events.TaskPlan:
 		return p.plan(ctx)

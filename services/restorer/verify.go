@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
 
+	"github.com/tranship/tranship/internal/api"
 	"github.com/tranship/tranship/internal/artifact"
 	"github.com/tranship/tranship/internal/dataservice"
 	"github.com/tranship/tranship/internal/failpoint"
@@ -49,6 +51,16 @@ func (p *place) compare(ctx context.Context) (events.Outcome, error) {
 	}
 	p.deps.Log.Info("component equals its capture", zap.String("component", c.Name), zap.Int64("rows", compared.Rows))
 	return events.Outcome{Ref: ref, Digest: digest, Verdict: "passed", Stats: events.Stats{Items: int64(compared.Objects), Rows: compared.Rows, Bytes: compared.Bytes}}, nil
+}
+
+// checkLeaks answers the check "leaks": what was restored equals a masked capture, row by row, and that capture carries the
+// verdict of a trusted verifier, or reading its manifest would have failed. A raw capture cannot pass.
+func (p *place) checkLeaks(checks []string) error {
+	if slices.Contains(checks, string(api.CheckLeaks)) && p.manifest.Payload.Masking == nil {
+		return fault.New(fault.Permanent, "verify.leaks", "capture %s is raw: it holds what the check %q looks for", p.manifest.ID(), api.CheckLeaks).
+			WithHint("leave the check out, or mask the capture first")
+	}
+	return nil
 }
 
 func differs(component string, differences []dataservice.Difference) error {
