@@ -79,7 +79,7 @@ func (m *Main) newRootCommand() *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{groupStart, []*cobra.Command{newInitCommand(m), newUpCommand(m)}},
+		{groupStart, []*cobra.Command{newInitCommand(m), newUpCommand(m), newDemoCommand(m)}},
 		{groupResources, []*cobra.Command{newApplyCommand(m), newGetCommand(m), newDescribeCommand(m), newDeleteCommand(m)}},
 		{groupRuns, []*cobra.Command{newRunCommand(m), newCaptureCommand(m), newRestoreCommand(m), newRunsCommand(m), newCapturesCommand(m)}},
 		{groupTools, []*cobra.Command{newMaskCommand(m), newKeysCommand(m), newVersionCommand(m)}},
