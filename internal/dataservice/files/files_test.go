@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 	hostile(t, source)
 	drivertest.Run(t, specFor(smallShard), drivertest.Harness{
 		Source: configFor(source),
-		Target: func(t *testing.T) json.RawMessage { return configFor(filepath.Join(t.TempDir(), "target")) },
+		Target: func(t *testing.T) json.RawMessage { return configFor(filepath.Join(tempDir(t), "target")) },
 		Occupy: func(t *testing.T, target json.RawMessage) {
 			write(t, filepath.Join(pathOf(t, target), "precious"), "one")
 		},
@@ -104,6 +104,19 @@ func hostile(t *testing.T, root string) {
 		must(t, os.Lchown(filepath.Join(root, "out"), 17, 18))
 		must(t, os.Lchown(filepath.Join(root, "nothing/in"), 19, 20))
 	}
+}
+
+// tempDir is a folder that can be removed whatever modes its directories have got.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		root, err := os.OpenRoot(dir)
+		must(t, err)
+		defer root.Close()
+		must(t, unlock(root, "."))
+	})
+	return dir
 }
 
 func write(t *testing.T, path, content string) {

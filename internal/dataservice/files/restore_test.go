@@ -82,7 +82,7 @@ func (r restore) equal(t *testing.T, c *captured) {
 // restored restores a capture, compares and publishes it, and returns where it is.
 func restored(t *testing.T, c *captured) string {
 	t.Helper()
-	r := restore{path: filepath.Join(t.TempDir(), "target"), fence: 1}
+	r := restore{path: filepath.Join(tempDir(t), "target"), fence: 1}
 	r.fill(t, c)
 	r.equal(t, c)
 	must(t, r.sandbox(t).Publish(t.Context(), c.Component))
@@ -135,7 +135,7 @@ func TestASealedTreeIsClosedToOthers(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "f"), "x")
 	source, plan := open(t, config{Path: root}, shardBytes)
-	r := restore{path: filepath.Join(t.TempDir(), "target"), fence: 1}
+	r := restore{path: filepath.Join(tempDir(t), "target"), fence: 1}
 	r.fill(t, capture(t, source, plan, nil))
 	info, err := os.Lstat(r.sealed())
 	must(t, err)
@@ -226,7 +226,7 @@ func TestFinishGoesOnWhereItWasKilled(t *testing.T) {
 	hostile(t, root)
 	source, plan := open(t, config{Path: root}, smallShard)
 	c := capture(t, source, plan, nil)
-	r := restore{path: filepath.Join(t.TempDir(), "target"), fence: 1}
+	r := restore{path: filepath.Join(tempDir(t), "target"), fence: 1}
 	for after := 1; ; after++ {
 		ctx := &dying{Context: t.Context(), left: after}
 		target := r.target(t)
@@ -270,7 +270,7 @@ func (d *dying) Err() error {
 
 func TestFinishNeedsEveryUnit(t *testing.T) {
 	c := foreign(t, []tar.Header{{Typeflag: tar.TypeReg, Name: "a"}}, []tar.Header{{Typeflag: tar.TypeReg, Name: "b"}})
-	r := restore{path: filepath.Join(t.TempDir(), "target"), fence: 1}
+	r := restore{path: filepath.Join(tempDir(t), "target"), fence: 1}
 	target := r.target(t)
 	must(t, target.Prepare(t.Context(), c.Component, c.open))
 	_, err := target.Restore(t.Context(), c.Units[0], c.open)
@@ -294,12 +294,13 @@ func TestPublishGoesOnWhereItWasKilled(t *testing.T) {
 			must(t, os.Rename(filepath.Join(r.sealed(), treeDir), r.path))
 		},
 		"before the end": func(t *testing.T, r restore, p place, m mark) {
+			must(t, os.Chmod(filepath.Join(r.sealed(), treeDir), 0o750))
 			must(t, os.Rename(filepath.Join(r.sealed(), treeDir), r.path))
 			must(t, os.RemoveAll(filepath.Join(r.sealed(), stateDir)))
 		},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
-			r := restore{path: filepath.Join(t.TempDir(), "target"), fence: 1}
+			r := restore{path: filepath.Join(tempDir(t), "target"), fence: 1}
 			r.fill(t, c)
 			p, err := openPlace(configFor(r.path), r.as())
 			must(t, err)
@@ -395,7 +396,7 @@ func TestAChangedTreeDiffers(t *testing.T) {
 			must(t, os.Link(filepath.Join(tree, "a/file"), filepath.Join(tree, "b/hard")))
 		},
 	} {
-		r := restore{path: filepath.Join(t.TempDir(), "target"), fence: 1}
+		r := restore{path: filepath.Join(tempDir(t), "target"), fence: 1}
 		r.fill(t, c)
 		change(t, filepath.Join(r.sealed(), treeDir))
 		findings, err := r.sandbox(t).Inspect(t.Context(), c.Component, measureKey)
