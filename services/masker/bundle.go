@@ -133,7 +133,11 @@ func (t *task) unit(ctx context.Context, u unitWork) (dataservice.Captured, mask
 	}
 	defer w.Abort()
 	m := dataservice.NewMeasuringWriter(w, u.captured.Unit.Format, u.key, u.progress.add)
-	report, err := program.Run(ctx, r, m, mask.RunOptions{Progress: func(rows int64) { m.AddRows(rows) }})
+	var options mask.RunOptions
+	if u.captured.Unit.Format != dataservice.SQL { // statements are no rows
+		options.Progress = m.AddRows
+	}
+	report, err := program.Run(ctx, r, m, options)
 	if err != nil {
 		return dataservice.Captured{}, mask.UnitReport{}, err
 	}

@@ -144,7 +144,8 @@ func (s *scan) run(ctx context.Context) (events.Outcome, error) {
 	if !verdict.Passed {
 		return events.Outcome{}, leaks(s.output, verdict)
 	}
-	text := fmt.Sprintf("passed: scanner %d read %d rows in %d units beside the raw ones, verdict blake3:%x", verdict.Version, verdict.Rows, verdict.Units, blake3.Sum256(full))
+	digest := blake3.Sum256(full)
+	text := fmt.Sprintf("passed: %d rows in %d units read beside the raw ones by scanner %d (verdict %x)", verdict.Rows, verdict.Units, verdict.Version, digest[:8])
 	final, err := withVerdict(s.draft, text)
 	if err != nil {
 		return events.Outcome{}, err
