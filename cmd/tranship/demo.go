@@ -156,7 +156,7 @@ func (s *show) makeShop(ctx context.Context, w *demo.World, customers int) error
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if err := shop.Create(ctx, conn, size, func(what string) { s.line("%s", what) }); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (f *foreign) run(ctx context.Context) error {
 		}
 		m, err := replies.NextMsgWithContext(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was told to stop
 		}
 		if err != nil {
 			return err
