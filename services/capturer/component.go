@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -149,13 +148,13 @@ func (t *task) units(ctx context.Context, source dataservice.Source, session *ar
 		total.BytesTotal += u.Bytes
 		total.RowsTotal += u.Rows
 	}
-	progress := &progress{report: t.job.Report, total: total, session: session}
+	tally := stage.NewTally(t.job.Report, total, sent(session))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(t.config.Workers)
 	for i, u := range view.Units {
 		g.Go(func() error {
 			var err error
-			captured[i], left[i], err = t.unit(gctx, source, session, u, location.StreamName(t.job.Address, t.job.Fence, i), key, progress)
+			captured[i], left[i], err = t.unit(gctx, source, session, u, location.StreamName(t.job.Address, t.job.Fence, i), key, tally)
 			if err != nil {
 				return fmt.Errorf("unit %s of %s: %w", u.ID, u.Object, err)
 			}
@@ -171,13 +170,13 @@ func (t *task) units(ctx context.Context, source dataservice.Source, session *ar
 }
 
 // unit captures one unit into a stream of its own.
-func (t *task) unit(ctx context.Context, source dataservice.Source, session *artifact.Session, u dataservice.Unit, name string, key dataservice.MeasureKey, p *progress) (dataservice.Captured, []dataservice.Gap, error) {
+func (t *task) unit(ctx context.Context, source dataservice.Source, session *artifact.Session, u dataservice.Unit, name string, key dataservice.MeasureKey, tally *stage.Tally) (dataservice.Captured, []dataservice.Gap, error) {
 	w, err := session.Stream(ctx, artifact.StreamConfig{Name: name, Chunking: u.Format.Chunking()})
 	if err != nil {
 		return dataservice.Captured{}, nil, err
 	}
 	defer w.Abort()
-	m := dataservice.NewMeasuringWriter(w, u.Format, key, p.add)
+	m := dataservice.NewMeasuringWriter(w, u.Format, key, tally.Add)
 	gaps, err := source.Capture(ctx, u, m)
 	if err != nil {
 		return dataservice.Captured{}, nil, err
@@ -193,19 +192,10 @@ func (t *task) unit(ctx context.Context, source dataservice.Source, session *art
 	return dataservice.Captured{Unit: u, Artifact: a, Measure: measure}, gaps, nil
 }
 
-// progress adds up what all units have written.
-type progress struct {
-	report  func(stage.Progress)
-	total   stage.Progress
-	session *artifact.Session
-	bytes   atomic.Int64
-	rows    atomic.Int64
-}
-
-func (p *progress) add(bytes, rows int64) {
-	now := p.total
-	now.Bytes, now.Rows = p.bytes.Add(bytes), p.rows.Add(rows)
-	stats := p.session.Stats()
-	now.Stored, now.Skipped = stats.Stored, stats.Skipped
-	p.report(now)
+// sent tells what a session sent and what it found there.
+func sent(s *artifact.Session) func() (stored, skipped int64) {
+	return func() (int64, int64) {
+		stats := s.Stats()
+		return stats.Stored, stats.Skipped
+	}
 }

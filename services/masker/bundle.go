@@ -3,7 +3,6 @@ package masker
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -50,7 +49,10 @@ func (t *task) bundle(ctx context.Context) (events.Outcome, error) {
 	}
 	defer session.Close()
 	result := bundleResult{Units: make([]dataservice.Captured, len(bundle)), Reports: make([]mask.UnitReport, len(bundle))}
-	progress := newProgress(t.job.Report, session, content, bundle)
+	tally := stage.NewTally(t.job.Report, size(content, bundle), func() (int64, int64) {
+		stats := session.Stats()
+		return stats.Stored, stats.Skipped
+	})
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(t.config.Workers)
 	for i, ref := range bundle {
@@ -60,7 +62,7 @@ func (t *task) bundle(ctx context.Context) (events.Outcome, error) {
 			var err error
 			result.Units[i], result.Reports[i], err = t.unit(gctx, unitWork{
 				component: component.Name, captured: captured, manifest: manifest, program: program, session: session,
-				stream: location.StreamName(t.job.Address, t.job.Fence, i), key: p.MeasureKey, progress: progress,
+				stream: location.StreamName(t.job.Address, t.job.Fence, i), key: p.MeasureKey, tally: tally,
 			})
 			if err != nil {
 				return fmt.Errorf("component %s, unit %s: %w", component.Name, captured.Unit.ID, err)
@@ -114,7 +116,7 @@ type unitWork struct {
 	session   *artifact.Session
 	stream    string
 	key       dataservice.MeasureKey
-	progress  *progress
+	tally     *stage.Tally
 }
 
 func (t *task) unit(ctx context.Context, u unitWork) (dataservice.Captured, mask.UnitReport, error) {
@@ -132,7 +134,7 @@ func (t *task) unit(ctx context.Context, u unitWork) (dataservice.Captured, mask
 		return dataservice.Captured{}, mask.UnitReport{}, err
 	}
 	defer w.Abort()
-	m := dataservice.NewMeasuringWriter(w, u.captured.Unit.Format, u.key, u.progress.add)
+	m := dataservice.NewMeasuringWriter(w, u.captured.Unit.Format, u.key, u.tally.Add)
 	var options mask.RunOptions
 	if u.captured.Unit.Format != dataservice.SQL { // statements are no rows
 		options.Progress = m.AddRows
@@ -152,29 +154,13 @@ func (t *task) unit(ctx context.Context, u unitWork) (dataservice.Captured, mask
 	return dataservice.Captured{Unit: u.captured.Unit, Artifact: a, Measure: measure}, report, nil
 }
 
-// progress adds up what all units of a bundle have written.
-type progress struct {
-	report  func(stage.Progress)
-	total   stage.Progress
-	session *artifact.Session
-	bytes   atomic.Int64
-	rows    atomic.Int64
-}
-
-func newProgress(report func(stage.Progress), session *artifact.Session, content dataservice.Content, bundle []unitRef) *progress {
-	p := &progress{report: report, session: session}
+// size returns how much there is in a bundle.
+func size(content dataservice.Content, bundle []unitRef) stage.Progress {
+	var p stage.Progress
 	for _, ref := range bundle {
 		u := content.Components[ref.Component].Units[ref.Unit]
-		p.total.BytesTotal += u.Artifact.Bytes
-		p.total.RowsTotal += u.Measure.Rows
+		p.BytesTotal += u.Artifact.Bytes
+		p.RowsTotal += u.Measure.Rows
 	}
 	return p
-}
-
-func (p *progress) add(bytes, rows int64) {
-	now := p.total
-	now.Bytes, now.Rows = p.bytes.Add(bytes), p.rows.Add(rows)
-	stats := p.session.Stats()
-	now.Stored, now.Skipped = stats.Stored, stats.Skipped
-	p.report(now)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -35,8 +34,8 @@ func (p *place) restore(ctx context.Context, report func(stage.Progress)) (event
 		return events.Outcome{}, fmt.Errorf("component %s: %w", c.Name, err)
 	}
 	defer target.Close()
-	progress := newProgress(report, c)
-	open := p.opener(progress)
+	tally := stage.NewTally(report, size(c), nil)
+	open := p.opener(tally)
 	if err := target.Prepare(ctx, c, open); err != nil {
 		return events.Outcome{}, fmt.Errorf("component %s: prepare the target: %w", c.Name, err)
 	}
@@ -48,7 +47,7 @@ func (p *place) restore(ctx context.Context, report func(stage.Progress)) (event
 			if err != nil {
 				return fmt.Errorf("component %s: restore unit %s of %s: %w", c.Name, u.Unit.ID, u.Unit.Object, err)
 			}
-			progress.unit(u, done)
+			count(tally, u, done)
 			if done {
 				failpoint.Hit(failpoint.UnitDone)
 			}
@@ -58,7 +57,7 @@ func (p *place) restore(ctx context.Context, report func(stage.Progress)) (event
 	if err := g.Wait(); err != nil {
 		return events.Outcome{}, err
 	}
-	progress.note("building indexes and constraints")
+	tally.Note("building indexes and constraints")
 	if err := target.Finish(ctx, c, open); err != nil {
 		return events.Outcome{}, fmt.Errorf("component %s: finish: %w", c.Name, err)
 	}
@@ -73,13 +72,13 @@ func (p *place) restore(ctx context.Context, report func(stage.Progress)) (event
 }
 
 // opener opens the streams of the capture; what is read counts as progress.
-func (p *place) opener(progress *progress) dataservice.OpenUnit {
+func (p *place) opener(tally *stage.Tally) dataservice.OpenUnit {
 	return func(ctx context.Context, c dataservice.Captured) (io.ReadCloser, error) {
 		r, err := p.loc.Repo.OpenStream(ctx, p.manifest.ID(), c.Artifact)
 		if err != nil {
 			return nil, err
 		}
-		return &counted{ReadCloser: r, progress: progress}, nil
+		return &counted{ReadCloser: r, tally: tally}, nil
 	}
 }
 
@@ -95,57 +94,30 @@ func (p *place) sum() events.Outcome {
 // counted counts what is read.
 type counted struct {
 	io.ReadCloser
-	progress *progress
+	tally *stage.Tally
 }
 
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.ReadCloser.Read(b)
-	c.progress.read(int64(n))
+	c.tally.Add(int64(n), 0)
 	return n, err
 }
 
-// progress adds up what all units have read and written.
-type progress struct {
-	report func(stage.Progress)
-	total  stage.Progress
-	bytes  atomic.Int64
-	rows   atomic.Int64
-	text   atomic.Pointer[string]
-}
-
-func newProgress(report func(stage.Progress), c dataservice.Component) *progress {
-	p := &progress{report: report}
+// size returns how much there is to restore.
+func size(c dataservice.Component) stage.Progress {
+	var p stage.Progress
 	for _, u := range c.Units {
-		p.total.BytesTotal += u.Artifact.Bytes
-		p.total.RowsTotal += u.Measure.Rows
+		p.BytesTotal += u.Artifact.Bytes
+		p.RowsTotal += u.Measure.Rows
 	}
 	return p
 }
 
-func (p *progress) read(n int64) {
-	p.bytes.Add(n)
-	p.tell()
-}
-
-// unit counts the rows of a unit that is in place; the bytes of one that was there already were not read.
-func (p *progress) unit(u dataservice.Captured, done bool) {
-	p.rows.Add(u.Measure.Rows)
-	if !done && u.Unit.Format != dataservice.SQL {
-		p.bytes.Add(u.Artifact.Bytes)
+// count adds the rows of a unit that is in place; the bytes of one that was there already were not read.
+func count(tally *stage.Tally, u dataservice.Captured, done bool) {
+	if done || u.Unit.Format == dataservice.SQL {
+		tally.Add(0, u.Measure.Rows)
+		return
 	}
-	p.tell()
-}
-
-func (p *progress) note(text string) {
-	p.text.Store(&text)
-	p.tell()
-}
-
-func (p *progress) tell() {
-	now := p.total
-	now.Bytes, now.Rows = min(p.bytes.Load(), p.total.BytesTotal), p.rows.Load()
-	if text := p.text.Load(); text != nil {
-		now.Note = *text
-	}
-	p.report(now)
+	tally.Add(u.Artifact.Bytes, u.Measure.Rows)
 }
