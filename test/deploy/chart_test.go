@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"path/filepath"
 	"slices"
@@ -75,7 +76,7 @@ func tryRender(t *testing.T, v values) (*release, error) {
 		docs := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 		for {
 			doc, err := docs.Read()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
