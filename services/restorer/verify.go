@@ -73,7 +73,7 @@ func differs(component string, differences []dataservice.Difference) error {
 		lines = append(lines, fmt.Sprintf("and %d more", n))
 	}
 	return fault.New(fault.Permanent, CodeDiffers, "component %s is not what was captured: %s", component, strings.Join(lines, "; ")).
-		WithHint("the target stays sealed; tranship runs cancel removes it, and runs retry --from the restore step does it again")
+		WithHint("the target stays sealed; cancel the run (tranship runs cancel), which removes it, and start another")
 }
 
 // unseal signs and stores the report, then publishes every component. Publishing comes last, and doing it again is
