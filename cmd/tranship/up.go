@@ -66,6 +66,7 @@ func newUpCommand(m *Main) *cobra.Command {
 	f := cmd.Flags()
 	f.StringSliceVar(&cfg.Targets, "target", []string{app.TargetAll}, "`services` to run: all, or some of "+strings.Join(app.Targets(), ", "))
 	f.StringVar(&cfg.NATSURL, "nats", "", "`URL` of the NATS server to use instead of the embedded one")
+	f.StringSliceVar(&cfg.NATSCAs, "nats-ca", nil, "PEM `files` of authorities to trust for --nats, besides the system's")
 	f.StringVar(&cfg.NATSListen, "nats-listen", "", "`address` that the embedded NATS server listens on; 127.0.0.1:4222 when other processes need it")
 	f.StringVar(&cfg.HTTPListen, "listen", "127.0.0.1:7480", "`address` that the gateway listens on")
 	f.StringSliceVar(&cfg.Hosts, "hosts", nil, "`names` under which the gateway may be asked, besides localhost: a web page cannot reach it under others; * admits any")

@@ -37,17 +37,17 @@ give() {
 }
 a="store-a.access-key-id store-a.secret-access-key"
 b="store-b.access-key-id store-b.secret-access-key"
-vault="vault.key vault.writer.key" masked="masked.key masked.writer.key" cloud="cloud.key cloud.writer.key"
+# NAME.writer.key writes and cannot read; NAME.key reads. The server of the bus knows public halves only.
 # shellcheck disable=SC2086 # lists of files
 {
-	give nats 10001 scheduler.nk capturer.nk masker.nk verifier.nk transferer.nk restorer.nk gateway.nk
+	give nats 10001 scheduler.nk.pub capturer.nk.pub masker.nk.pub verifier.nk.pub transferer.nk.pub restorer.nk.pub gateway.nk.pub
 	give scheduler 10001 scheduler.nk
-	give capturer 10001 capturer.nk capturer.signing.key $vault $a source.dsn
-	give masker 10001 masker.nk masker.signing.key $vault $masked $a mask-1.key
-	give verifier 10001 verifier.nk verifier.signing.key $vault $masked $a
-	give transferer 10001 transferer.nk transferer.signing.key $masked $cloud $a $b
-	give restorer 10001 restorer.nk restorer.signing.key $cloud $b target.dsn
-	give gateway 10001 gateway.nk $masked $cloud $a $b
+	give capturer 10001 capturer.nk capturer.signing.key vault.writer.key $a source.dsn
+	give masker 10001 masker.nk masker.signing.key vault.key masked.writer.key $a mask-1.key
+	give verifier 10001 verifier.nk verifier.signing.key vault.key masked.key $a
+	give transferer 10001 transferer.nk transferer.signing.key masked.key cloud.writer.key $a $b
+	give restorer 10001 restorer.nk restorer.signing.key cloud.key $b target.dsn
+	give gateway 10001 gateway.nk $a $b
 	give store-a 10001 store-a.access-key-id=access-key-id store-a.secret-access-key=secret-access-key
 	give store-b 10001 store-b.access-key-id=access-key-id store-b.secret-access-key=secret-access-key
 	give source-db 70 source.password=password

@@ -109,7 +109,13 @@ func (p *program) startServer(ctx context.Context) error {
 		cfg.Listen = cmp.Or(p.cfg.NATSListen, "127.0.0.1:4222")
 	}
 	for _, service := range bus.Services() {
-		id, err := identity.LoadOrCreate(p.cfg.KeysDir, service)
+		public, err := identity.PublicKey(p.cfg.KeysDir, service)
+		if errors.Is(err, identity.ErrMissing) {
+			var id *identity.Identity
+			if id, err = identity.LoadOrCreate(p.cfg.KeysDir, service); err == nil {
+				public = id.PublicKey()
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -117,7 +123,7 @@ func (p *program) startServer(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		cfg.Users = append(cfg.Users, embedded.User{Service: service, PublicKey: id.PublicKey(), Grant: grant})
+		cfg.Users = append(cfg.Users, embedded.User{Service: service, PublicKey: public, Grant: grant})
 	}
 	server, err := embedded.Start(ctx, cfg, embedded.Deps{Log: p.deps.Log.Named("nats")})
 	if err != nil {
@@ -133,7 +139,7 @@ func (p *program) connect(ctx context.Context, service string) (natsjs.JetStream
 	if err != nil {
 		return nil, err
 	}
-	cfg := jetstream.ConnectConfig{Service: service, URL: p.cfg.NATSURL}
+	cfg := jetstream.ConnectConfig{Service: service, URL: p.cfg.NATSURL, RootCAs: p.cfg.NATSCAs}
 	if p.server != nil {
 		cfg.InProcess = p.server
 	}

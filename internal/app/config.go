@@ -34,6 +34,7 @@ type Config struct {
 	SecretsDir string // where secret references with fromFile lead
 
 	NATSURL    string   // of the server to connect to; empty: the embedded one of this process
+	NATSCAs    []string // PEM files of authorities to trust for NATSURL, besides the system's
 	NATSListen string   // of the embedded server, when TargetNATS runs; host:port
 	HTTPListen string   // of the gateway; host:port
 	Hosts      []string // names under which the gateway may be asked, besides the loopback's; "*": any

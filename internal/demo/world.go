@@ -260,8 +260,18 @@ func (w *World) needs() map[string][]string {
 		bus.ServiceVerifier:   slices.Concat(s3(Vault, Masked), private(Vault), private(Masked), []string{"verifier.signing.key"}),
 		bus.ServiceTransferer: slices.Concat(s3(Masked, TestCloud), private(Masked), []string{"transferer.signing.key", TestCloud + ".writer.key"}),
 		bus.ServiceRestorer:   restorer,
-		hub:                   append(s3(Vault, Masked, TestCloud), nkeys(bus.Services()...)...),
+		hub:                   append(s3(Vault, Masked, TestCloud), serverKeys()...),
 	}
+}
+
+// serverKeys are the public halves of every service's key, which the NATS server is to let in, and the keys of those that
+// run beside it.
+func serverKeys() []string {
+	files := nkeys(bus.ServiceScheduler, bus.ServiceGateway)
+	for _, service := range bus.Services() {
+		files = append(files, service+".nk.pub")
+	}
+	return files
 }
 
 func nkeys(services ...string) []string {

@@ -288,7 +288,7 @@ func TestChartServicesGetTheirOwnKeys(t *testing.T) {
 		var want []string
 		switch component {
 		case "nats":
-			want = []string{"capturer.nk", "gateway.nk", "masker.nk", "restorer.nk", "scheduler.nk", "transferer.nk", "verifier.nk"}
+			want = []string{"capturer.nk.pub", "gateway.nk.pub", "masker.nk.pub", "restorer.nk.pub", "scheduler.nk.pub", "transferer.nk.pub", "verifier.nk.pub"}
 		case "scheduler":
 			want = []string{"scheduler.nk"}
 		case "gateway":

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,12 +176,14 @@ func TestComposeKeysGoWhereTheyBelong(t *testing.T) {
 		if !has[name+".nk"] {
 			t.Errorf("%s cannot connect", name)
 		}
-		raw := name == "capturer" || name == "masker" || name == "verifier"
-		if has["vault.key"] != raw {
-			t.Errorf("%s opens raw captures: %t", name, has["vault.key"])
-		}
-		if has["mask-1.key"] != (name == "masker") {
-			t.Errorf("%s holds the masking key: %t", name, has["mask-1.key"])
+		for key, holders := range map[string][]string{
+			"vault.key": {"masker", "verifier"}, "vault.writer.key": {"capturer"},
+			"masked.key": {"verifier", "transferer"}, "masked.writer.key": {"masker"},
+			"cloud.key": {"restorer"}, "cloud.writer.key": {"transferer"}, "mask-1.key": {"masker"},
+		} {
+			if has[key] != slices.Contains(holders, name) {
+				t.Errorf("%s holds %s: %t, want it for %q", name, key, has[key], holders)
+			}
 		}
 		if name == "scheduler" && len(has) != 1 {
 			t.Errorf("the scheduler holds %v", has)

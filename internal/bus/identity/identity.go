@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/nats-io/nkeys"
 
@@ -64,6 +65,30 @@ func Load(dir, service string) (*Identity, error) {
 	return parse(service, path, seed)
 }
 
+// PublicPath is where the public half of a key lies, for a server that is to know whom to let in and nothing more.
+func PublicPath(dir, service string) string { return Path(dir, service) + ".pub" }
+
+// PublicKey returns the public nkey of a service: from its public half where that lies in the directory, else from its
+// seed. A missing one is ErrMissing.
+func PublicKey(dir, service string) (string, error) {
+	text, err := os.ReadFile(PublicPath(dir, service))
+	if errors.Is(err, fs.ErrNotExist) {
+		id, err := Load(dir, service)
+		if err != nil {
+			return "", err
+		}
+		return id.PublicKey(), nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("load the public key of %s: %w", service, err)
+	}
+	public := strings.TrimSpace(string(text))
+	if !nkeys.IsValidPublicUserKey(public) {
+		return "", fault.New(fault.Permanent, "key.invalid", "%s does not hold the public nkey of a user", PublicPath(dir, service))
+	}
+	return public, nil
+}
+
 // LoadOrCreate reads the key of a service, or creates directory and key when they do not exist. Of several processes that
 // create at once, all get the same key.
 func LoadOrCreate(dir, service string) (*Identity, error) {
@@ -105,10 +130,17 @@ func create(dir, service string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), Path(dir, service)); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Link(f.Name(), Path(dir, service)); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil // somebody else's, which counts
+		}
 		return err
 	}
-	return nil
+	public, err := pair.PublicKey()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(PublicPath(dir, service), []byte(public+"\n"), 0o644)
 }
 
 func parse(service, path string, seed []byte) (*Identity, error) {

@@ -38,8 +38,37 @@ func TestKeyIsCreatedOnce(t *testing.T) {
 		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
-		t.Errorf("%d files, %v; want one", len(entries), err)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("%d files, %v; want the seed and its public half", len(entries), err)
+	}
+	if err := os.Remove(identity.Path(dir, "capturer")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := identity.PublicKey(dir, "capturer"); err != nil || got != public[0] {
+		t.Errorf("the public half alone gives %q, %v; want %q", got, err, public[0])
+	}
+}
+
+func TestPublicKeyComesFromTheSeedOrIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := identity.PublicKey(dir, "masker"); !errors.Is(err, identity.ErrMissing) {
+		t.Errorf("got %v, want that it is missing", err)
+	}
+	id, err := identity.LoadOrCreate(dir, "masker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(identity.PublicPath(dir, "masker")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := identity.PublicKey(dir, "masker"); err != nil || got != id.PublicKey() {
+		t.Errorf("got %q, %v; want %q", got, err, id.PublicKey())
+	}
+	if err := os.WriteFile(identity.PublicPath(dir, "masker"), []byte("no key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := identity.PublicKey(dir, "masker"); fault.CodeOf(err) != "key.invalid" {
+		t.Errorf("got %v, want code key.invalid", err)
 	}
 }
 
