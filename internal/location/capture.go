@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,8 +40,23 @@ func (l *Location) Read(ctx context.Context, ref *events.CaptureRef) (*artifact.
 	if err != nil {
 		return nil, content, fmt.Errorf("location %s: %w", l.Name, err)
 	}
-	content, err = dataservice.DecodeContent(body.Details)
-	return m, content, err
+	if content, err = Content(body); err != nil {
+		return nil, content, fmt.Errorf("capture %s in location %s: %w", ref.ID, l.Name, err)
+	}
+	return m, content, nil
+}
+
+// Content reads what the sealed part of a manifest says, and checks that it speaks of the streams that the root covers: a
+// root is what ties a copy to the signatures of those who made the original.
+func Content(body artifact.Body) (dataservice.Content, error) {
+	content, err := dataservice.DecodeContent(body.Details)
+	if err != nil {
+		return content, err
+	}
+	if !slices.Equal(content.Labelled(), body.Streams) {
+		return dataservice.Content{}, fault.New(fault.Denied, "manifest.content", "its content refers to other streams than the manifest lists")
+	}
+	return content, nil
 }
 
 // Ref returns a reference to a capture of this location.

@@ -89,7 +89,7 @@ func (o *Opener) Open(ctx context.Context, resource events.Resource, tenant, app
 	return o.open(ctx, spec, tenant, application, access)
 }
 
-func (o *Opener) open(ctx context.Context, spec *api.Location, tenant, application string, access Access) (*Location, error) {
+func (o *Opener) open(ctx context.Context, spec *api.Location, tenant, application string, access Access) (opened *Location, err error) {
 	if !o.accepts(spec.Spec.Trust) {
 		return nil, fault.New(fault.Denied, "trust.refused", "location %s holds %s captures, and this worker does not accept them", spec.Name, spec.Spec.Trust).
 			WithHint("start a worker with --accept=%s where such data may be", spec.Spec.Trust)
@@ -101,6 +101,11 @@ func (o *Opener) open(ctx context.Context, spec *api.Location, tenant, applicati
 	l := &Location{Name: spec.Name, Trust: artifact.Trust(spec.Spec.Trust)}
 	if c, ok := store.(io.Closer); ok {
 		l.closer = c
+		defer func() {
+			if err != nil {
+				_ = c.Close()
+			}
+		}()
 	}
 	if o.deps.Wrap != nil {
 		store = o.deps.Wrap(store)

@@ -1,7 +1,6 @@
 package masker
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -109,26 +108,28 @@ func (s *scan) read(ctx context.Context, input *events.CaptureRef) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.maskedContent, err = dataservice.DecodeContent(body.Details); err != nil {
-		return err
+	if s.maskedContent, err = location.Content(body); err != nil {
+		return fmt.Errorf("the draft of capture %s: %w", s.output, err)
 	}
-	for _, p := range s.payload.Parents {
-		if p.Relation == artifact.MaskedFrom && p.Manifest == s.manifest.Digest {
-			return nil
-		}
+	if p := s.payload.Parents; len(p) != 1 || p[0].Relation != artifact.MaskedFrom || p[0].Manifest != s.manifest.Digest {
+		return fault.New(fault.Denied, "draft.parent", "the draft of capture %s was not made from capture %s", s.output, s.manifest.ID())
 	}
-	return fault.New(fault.Denied, "draft.parent", "the draft of capture %s was not made from capture %s", s.output, s.manifest.ID())
+	return nil
 }
 
 func (s *scan) run(ctx context.Context) (events.Outcome, error) {
-	statement, err := s.statement()
+	program, err := s.program()
 	if err != nil {
 		return events.Outcome{}, err
 	}
-	units, err := s.units(statement)
-	if err != nil {
+	if err := sameStructure(s.rawContent, s.maskedContent, program); err != nil {
+		return events.Outcome{}, fmt.Errorf("the draft of capture %s: %w", s.output, err)
+	}
+	if err := s.definitions(ctx, program); err != nil {
 		return events.Outcome{}, err
 	}
+	statement := program.Statement()
+	units := s.units(statement)
 	verdict, err := leak.Scan(ctx, leak.Config{
 		Columns: columns(statement), Units: units, RawRoot: s.manifest.Payload.Root, MaskedRoot: s.payload.Root, Workers: s.config.Workers,
 		Stop: sentinels(statement), KeptDomains: keptDomains(statement),
@@ -169,38 +170,36 @@ func leaks(id artifact.MaskedID, v leak.Verdict) error {
 		WithHint("give these places another mask; what a mask cannot cover, drop")
 }
 
-// statement derives from the policy itself what must have happened to every column, and refuses a draft whose masker
-// states anything else. No key is needed for that, so one is made up.
-func (s *scan) statement() (mask.Statement, error) {
+// program derives from the policy itself what must have happened to every column, and refuses a draft whose masker states
+// anything else. No key is needed for that, so one is made up.
+func (s *scan) program() (*mask.Program, error) {
 	policy, err := location.DecodeResource[*api.MaskingPolicy](s.job.Command.Work.Policy)
 	if err != nil {
-		return mask.Statement{}, fmt.Errorf("decode the masking policy: %w", err)
+		return nil, fmt.Errorf("decode the masking policy: %w", err)
 	}
 	made, err := mask.DecodeMade(s.maskedContent.Masking)
 	if err != nil {
-		return mask.Statement{}, err
+		return nil, err
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
 	epoch, err := mask.NewEpoch(s.job.Address.Tenant, made.Statement.Epoch, key)
 	if err != nil {
-		return mask.Statement{}, err
+		return nil, err
 	}
 	program, err := mask.Compile(policy, schemas(s.rawContent), mask.CompileDeps{Masks: s.deps.Masks, Epoch: epoch, Now: s.deps.Clock.Now()})
 	if err != nil {
-		return mask.Statement{}, refusal(err)
+		return nil, refusal(err)
 	}
-	own := program.Statement()
-	a, errA := json.Marshal(own.Components)
-	b, errB := json.Marshal(made.Statement.Components)
-	if errA != nil || errB != nil || !bytes.Equal(a, b) || own.PolicyDigest != made.Statement.PolicyDigest || own.PolicyDigest != s.payload.Masking.Policy {
-		return mask.Statement{}, fault.New(fault.Denied, "draft.statement", "the draft of capture %s states another masking than policy %s gives", s.output, policy.Name)
+	own, stated := program.Statement(), s.payload.Masking
+	if !sameStatement(own, made.Statement) || own.PolicyDigest != stated.Policy || own.Epoch != stated.Epoch {
+		return nil, fault.New(fault.Denied, "draft.statement", "the draft of capture %s states another masking than policy %s gives", s.output, policy.Name)
 	}
-	return own, nil
+	return program, nil
 }
 
-// units pairs the streams of both captures.
-func (s *scan) units(statement mask.Statement) ([]leak.Unit, error) {
+// units pairs the streams of both captures, which have the same structure.
+func (s *scan) units(statement mask.Statement) []leak.Unit {
 	dropped := map[string]bool{}
 	for _, c := range statement.Components {
 		for _, t := range c.Tables {
@@ -208,16 +207,9 @@ func (s *scan) units(statement mask.Statement) ([]leak.Unit, error) {
 		}
 	}
 	var units []leak.Unit
-	for _, rc := range s.rawContent.Components {
-		mc := s.maskedContent.Component(rc.Name)
-		if mc == nil || len(mc.Units) != len(rc.Units) {
-			return nil, fault.New(fault.Denied, "draft.units", "the draft of capture %s does not have the units of component %s", s.output, rc.Name)
-		}
+	for ci, rc := range s.rawContent.Components {
 		for i, ru := range rc.Units {
-			mu := mc.Units[i]
-			if mu.Unit.ID != ru.Unit.ID {
-				return nil, fault.New(fault.Denied, "draft.units", "the draft of capture %s has unit %s where unit %s should be", s.output, mu.Unit.ID, ru.Unit.ID)
-			}
+			mu := s.maskedContent.Components[ci].Units[i]
 			table := ru.Unit.Object
 			if o := rc.Catalogue.Object(table); o != nil && o.Parent != "" {
 				table = root(rc.Catalogue, o)
@@ -230,7 +222,7 @@ func (s *scan) units(statement mask.Statement) ([]leak.Unit, error) {
 			})
 		}
 	}
-	return units, nil
+	return units
 }
 
 // root follows the parents of a partition to the table that rules name.
