@@ -45,13 +45,15 @@ type Deps struct {
 
 // Server is a running nats-server. It acknowledges a message only after it is synced to disk.
 type Server struct {
-	ns *server.Server
+	ns   *server.Server
+	lock *os.File // of the directory
 }
 
 // readyTimeout bounds the recovery of the streams on disk.
 const readyTimeout = time.Minute
 
-// Start starts a server and returns when it takes connections.
+// Start starts a server and returns when it takes connections. A directory that another server holds is a fault of class
+// conflict.
 func Start(ctx context.Context, cfg Config, deps Deps) (*Server, error) {
 	opts, err := options(cfg)
 	if err != nil {
@@ -60,13 +62,18 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Server, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the directory of the NATS server: %w", err)
 	}
+	lock, err := lockDir(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
 	ns, err := server.NewServer(opts)
 	if err != nil {
+		_ = lock.Close()
 		return nil, fault.New(fault.Permanent, "nats.config", "configure the NATS server: %w", err)
 	}
 	ns.SetLoggerV2(logger{deps.Log.Sugar()}, false, false, false)
 	ns.Start()
-	s := &Server{ns}
+	s := &Server{ns, lock}
 	wait := readyTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(deadline))
@@ -74,7 +81,7 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Server, error) {
 	if !ns.ReadyForConnections(wait) {
 		s.Close()
 		return nil, fault.New(fault.Transient, "nats.start", "the NATS server takes no connections after %s", wait).
-			WithHint("see the log of the server; another process may hold %s or listen on %q", cfg.Dir, cfg.Listen)
+			WithHint("see the log of the server; another process may listen on %q", cfg.Listen)
 	}
 	if !ns.JetStreamEnabled() {
 		s.Close()
@@ -84,10 +91,11 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Server, error) {
 	return s, nil
 }
 
-// Close stops the server and waits until its files are closed.
+// Close stops the server, waits until its files are closed, and lets another server have its directory.
 func (s *Server) Close() {
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
+	_ = s.lock.Close()
 }
 
 // URL returns the address of the listener, or "" when there is none.

@@ -72,6 +72,30 @@ func TestServerWithoutUsersDoesNotStart(t *testing.T) {
 	}
 }
 
+func TestDirectoryIsHeldByOneServer(t *testing.T) {
+	dir := t.TempDir()
+	first := bustest.Start(t, bustest.Options{Dir: dir, Bare: true})
+	cfg := embedded.Config{Dir: dir, Users: []embedded.User{newUser(t)}}
+	if _, err := embedded.Start(t.Context(), cfg, embedded.Deps{Log: zap.NewNop()}); fault.ClassOf(err) != fault.Conflict {
+		t.Fatalf("got %v, want a conflict", err)
+	}
+	first.Stop()
+	second, err := embedded.Start(t.Context(), cfg, embedded.Deps{Log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}
+
+func newUser(t *testing.T) embedded.User {
+	t.Helper()
+	id, err := identity.LoadOrCreate(t.TempDir(), bus.ServiceMasker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return embedded.User{Service: bus.ServiceMasker, PublicKey: id.PublicKey()}
+}
+
 func TestWithoutListenerThereIsNoAddress(t *testing.T) {
 	if b := bustest.Start(t, bustest.Options{Bare: true}); b.Server.URL() != "" {
 		t.Fatalf("listens on %s", b.Server.URL())
