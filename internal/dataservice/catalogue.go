@@ -23,8 +23,8 @@ type Object struct {
 	Indexes []Index  `json:"indexes,omitempty"`
 	// Constraints other than NOT NULL, with their definitions.
 	Constraints []Constraint `json:"constraints,omitempty"`
-	// PartitionKey names the columns that decide to which partition a row of a partitioned table belongs; not those within
-	// expressions.
+	// PartitionKey names the columns that decide to which partition a row of a partitioned table belongs, those within
+	// expressions included.
 	PartitionKey []string `json:"partitionKey,omitempty"`
 	// Define is the query of a view.
 	Define string `json:"define,omitempty"`

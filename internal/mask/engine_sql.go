@@ -16,10 +16,10 @@ import (
 const maxStatement = 64 << 20
 
 // removed matches statements whose only content is what people wrote about the data, or credentials of the source.
-var removed = regexp.MustCompile(`(?is)^\s*(COMMENT\s+ON|SECURITY\s+LABEL)\b`)
+var removed = regexp.MustCompile(`(?is)^\s*(COMMENT\s+ON|SECURITY\s+LABEL|(CREATE|ALTER)\s+USER\s+MAPPING|CREATE\s+SUBSCRIPTION)\b`)
 
-// maskSQL copies a script of definitions without comments: neither COMMENT ON nor those of the script itself, which may
-// quote data. Everything else passes: definitions are the structure that a target needs.
+// maskSQL copies a script of definitions without comments, neither COMMENT ON nor those of the script itself, which may
+// quote data, and without the passwords for other servers that user mappings and subscriptions hold. Everything else passes: definitions are the structure that a target needs.
 func maskSQL(ctx context.Context, r io.Reader, w io.Writer, o RunOptions, report *UnitReport) error {
 	in := sqlScanner{r: bufio.NewReaderSize(r, 1<<16)}
 	for {

@@ -39,6 +39,21 @@ SELECT 3 - 1, 6 / 2`
 	}
 }
 
+func TestDefinitionsPassWithoutPasswordsForOtherServers(t *testing.T) {
+	in := `CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'far.example');
+CREATE USER MAPPING FOR app SERVER far OPTIONS (
+    password 'hush; it''s',
+    "user" 'u'
+);
+CREATE SUBSCRIPTION s CONNECTION 'password=hush' PUBLICATION p;
+CREATE FOREIGN TABLE away (id integer) SERVER far;
+`
+	out, report := run(t, unit(t, compileShop(t), definitions), in, 1)
+	if strings.Contains(out, "hush") || !strings.Contains(out, "CREATE SERVER far") || !strings.Contains(out, "CREATE FOREIGN TABLE") || report.Dropped != 2 {
+		t.Errorf("%d dropped of\n%s", report.Dropped, out)
+	}
+}
+
 func TestScriptsThatEndTooEarlyAreRefused(t *testing.T) {
 	up := unit(t, compileShop(t), definitions)
 	for _, in := range []string{"SELECT 'a", `SELECT "a`, "SELECT $$a", "SELECT $x$ $y$", "/* a", `SELECT E'a\'`} {

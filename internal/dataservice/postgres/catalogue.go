@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -56,10 +57,51 @@ func readCatalogue(ctx context.Context, conn *pgx.Conn) (dataservice.Catalogue, 
 	r.constraints(ctx, oids)
 	c.Objects = objects
 	c.Sequences = r.sequences(ctx)
+	if r.err == nil && encodingOf(conn) == anyBytes {
+		r.err = legible(&c)
+	}
 	if r.err != nil {
 		return dataservice.Catalogue{}, nil, fmt.Errorf("read the catalogue: %w", r.err)
 	}
 	return c, relations, nil
+}
+
+// legible makes a catalogue of a database without an encoding fit for a manifest, which is Unicode: characters of
+// definitions that are not are replaced there (the script of the schema keeps them), and such names are refused.
+func legible(c *dataservice.Catalogue) error {
+	text := func(s *string) { *s = strings.ToValidUTF8(*s, "\uFFFD") }
+	var wrong error
+	name := func(of string, s string) {
+		if wrong == nil && !utf8.ValidString(s) {
+			wrong = permanent("postgres.encoding", "a name of %s is not Unicode, and the database has no encoding to read it by", strings.ToValidUTF8(of, "\uFFFD")).
+				WithHint("rename it")
+		}
+	}
+	for i := range c.Objects {
+		o := &c.Objects[i]
+		name(o.ID, o.ID)
+		text(&o.Define)
+		for j := range o.Columns {
+			x := &o.Columns[j]
+			name(o.ID, x.Name+x.Type)
+			text(&x.Default)
+			for k := range x.Enum {
+				text(&x.Enum[k])
+			}
+		}
+		for j := range o.Indexes {
+			name(o.ID, o.Indexes[j].Name)
+			text(&o.Indexes[j].Define)
+		}
+		for j := range o.Constraints {
+			name(o.ID, o.Constraints[j].Name)
+			text(&o.Constraints[j].Define)
+		}
+	}
+	for _, s := range c.Sequences {
+		name(s.ID, s.ID)
+	}
+	return wrong
 }
 
 // reader runs the queries of a catalogue up to the first error.

@@ -27,10 +27,13 @@ LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' AND` + userRelation + `
 ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`
 
+	// Columns within expressions are those that cannot be dropped without their table.
 	// Every table of a hierarchy takes part: a partition that is partitioned again has a key of its own.
 	selectPartitionKeys = `
-SELECT p.partrelid, (SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.n) FROM pg_catalog.unnest(p.partattrs::int2[]) WITH ORDINALITY AS k(attnum, n)
-		JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum)
+SELECT p.partrelid, (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+		WHERE a.attrelid = p.partrelid AND (a.attnum = ANY (p.partattrs::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+			WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = p.partrelid AND d.objsubid = a.attnum
+			AND d.refclassid = d.classid AND d.refobjid = p.partrelid AND d.refobjsubid = 0 AND d.deptype = 'i')))
 FROM pg_catalog.pg_partitioned_table p
 JOIN pg_catalog.pg_class c ON c.oid = p.partrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -115,6 +118,8 @@ ORDER BY c.oid`
 	// selectUnsupported lists what a capture leaves out.
 	selectUnsupported = `
 SELECT 'large objects', 'large objects are not captured' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)
+UNION ALL
+SELECT pg_catalog.quote_ident(m.srvname), 'user mappings of foreign servers belong to roles and hold passwords: they are not restored' FROM pg_catalog.pg_user_mappings m GROUP BY m.srvname
 UNION ALL
 SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), 'rows of an extension''s table are not captured'
 FROM pg_catalog.pg_extension x, pg_catalog.unnest(x.extconfig) AS k(oid)

@@ -60,9 +60,9 @@ func findDumper(ctx context.Context, server int) (string, error) {
 }
 
 // dump writes one section of the schema, as of the snapshot.
-func dump(ctx context.Context, e endpoint, dumper, snapshot, section string, w io.Writer) error {
+func dump(ctx context.Context, e endpoint, dumper, snapshot, encoding, section string, w io.Writer) error {
 	args := []string{
-		"--section=" + section, "--snapshot=" + snapshot, "--lock-wait-timeout=30s", "--encoding=UTF8", "--no-password",
+		"--section=" + section, "--snapshot=" + snapshot, "--lock-wait-timeout=30s", "--encoding=" + encoding, "--no-password",
 		"--no-owner", "--no-privileges", "--no-comments", "--no-publications", "--no-subscriptions", "--no-security-labels", "--no-tablespaces",
 	}
 	if out, err := exec.CommandContext(ctx, dumper, "--help").Output(); err == nil && bytes.Contains(out, []byte("--no-statistics ")) {

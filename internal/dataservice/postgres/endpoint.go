@@ -165,7 +165,7 @@ func (e endpoint) environment() []string {
 		"PGAPPNAME=tranship schema",
 		"PGCONNECT_TIMEOUT=20",
 		// Constants in the schema are written as these say.
-		"PGOPTIONS=-c standard_conforming_strings=on -c DateStyle=ISO,MDY -c IntervalStyle=postgres -c TimeZone=UTC -c bytea_output=hex -c lc_monetary=C",
+		"PGOPTIONS=-c standard_conforming_strings=on -c DateStyle=ISO,MDY -c IntervalStyle=postgres -c TimeZone=UTC -c bytea_output=hex -c lc_monetary=C -c quote_all_identifiers=off",
 	}
 	switch mode := e.options["sslmode"]; {
 	case c.TLSConfig == nil:

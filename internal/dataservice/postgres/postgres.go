@@ -5,7 +5,8 @@
 // place of the first, closed to everybody else; each unit is one transaction that also records that the unit is done, so
 // a restore goes on where it was killed. Publishing renames the database.
 //
-// Roles, grants, tablespaces, large objects, publications and settings of the database are not captured.
+// Roles, grants, tablespaces, large objects, publications and settings of the database are not captured, and user mappings
+// of foreign servers, which hold passwords, are not restored.
 package postgres
 
 import (

@@ -22,6 +22,8 @@ SET bytea_output = 'hex';
 SET xmloption = 'content';
 SET lc_monetary = 'C';
 SET standard_conforming_strings = on;
+SET quote_all_identifiers = off;
+SET array_nulls = on;
 SET search_path = '';
 SET row_security = off;
 SET statement_timeout = 0;
@@ -49,13 +51,7 @@ func pin(ctx context.Context, conn *pgx.Conn) error {
 	if major < oldest {
 		return permanent("version.unsupported", "the server is PostgreSQL %s: versions from %d are supported", conn.PgConn().ParameterStatus("server_version"), oldest)
 	}
-	script := pins
-	// A database without an encoding holds bytes that cannot be converted.
-	if conn.PgConn().ParameterStatus("server_encoding") == "SQL_ASCII" {
-		script += "SET client_encoding = 'SQL_ASCII';\n"
-	} else {
-		script += "SET client_encoding = 'UTF8';\n"
-	}
+	script := pins + "SET client_encoding = '" + encodingOf(conn) + "';\n"
 	if major >= 14 {
 		script += "SET idle_session_timeout = 0;\n"
 	}
@@ -66,6 +62,21 @@ func pin(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("pin the settings of a session: %w", err)
 	}
 	return nil
+}
+
+// encodings in which a database is read and written.
+const (
+	unicodeText = "UTF8"
+	anyBytes    = "SQL_ASCII"
+)
+
+// encodingOf is the encoding of what is exchanged with the database. One without an encoding holds bytes that cannot be
+// converted.
+func encodingOf(conn *pgx.Conn) string {
+	if conn.PgConn().ParameterStatus("server_encoding") == anyBytes {
+		return anyBytes
+	}
+	return unicodeText
 }
 
 // majorOf is the server's major version.

@@ -26,6 +26,7 @@ type source struct {
 	dumper   string // path of pg_dump
 	grain    int64  // bytes of a range
 	ranged   bool   // whether tables are read in ranges
+	encoding string // of everything that is read
 	snapshot string
 	objects  map[string]*dataservice.Object
 
@@ -42,7 +43,7 @@ func openSource(ctx context.Context, raw json.RawMessage, _ int, d dataservice.D
 	if err != nil {
 		return nil, err
 	}
-	s := &source{endpoint: e, leader: leader, grain: rangeBytes, ranged: majorOf(leader) >= rangedFrom}
+	s := &source{endpoint: e, leader: leader, grain: rangeBytes, ranged: majorOf(leader) >= rangedFrom, encoding: encodingOf(leader)}
 	s.sessions.open = s.join
 	return s, nil
 }
@@ -209,7 +210,7 @@ func (s *source) Capture(ctx context.Context, u dataservice.Unit, w dataservice.
 	var err error
 	switch u.Kind {
 	case kindPre, kindPost:
-		err = dump(ctx, s.endpoint, s.dumper, s.snapshot, u.Kind, w)
+		err = dump(ctx, s.endpoint, s.dumper, s.snapshot, s.encoding, u.Kind, w)
 	case kindData:
 		err = s.captureRows(ctx, u, w)
 	default:

@@ -17,6 +17,9 @@ const (
 	build
 	// reference statements add a foreign key: side by side with other references.
 	reference
+	// credential statements log in to other servers as a role of this one. Roles are not captured, and neither are their
+	// passwords restored.
+	credential
 	// statistic statements, which newer versions write, are left out: a restore counts for itself.
 	statistic
 )
@@ -36,6 +39,9 @@ var (
 func classOf(statement string) class {
 	if restoreStats.MatchString(statement) {
 		return statistic
+	}
+	if strings.HasPrefix(statement, "CREATE USER MAPPING ") {
+		return credential
 	}
 	if settingName(statement) != "" {
 		return setting

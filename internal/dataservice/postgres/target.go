@@ -202,7 +202,7 @@ func knownSettings(ctx context.Context, conn *pgx.Conn) (map[string]bool, error)
 // admitted returns the statement as it is to be executed, or "" when it is to be left out.
 func admitted(statement string, known map[string]bool) string {
 	switch classOf(statement) {
-	case statistic:
+	case statistic, credential:
 		return ""
 	case setting:
 		if name := settingName(statement); !known[name] {
