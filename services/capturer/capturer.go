@@ -122,8 +122,12 @@ func (t *task) plan(ctx context.Context) (events.Outcome, error) {
 		return events.Outcome{}, fault.New(fault.Permanent, "application.empty", "application %s lists no components", t.app.Name).
 			WithHint("list components in spec.components")
 	}
-	if len(p.Components) > events.MaxTasks {
-		return events.Outcome{}, fault.New(fault.Permanent, "application.large", "application %s has %d components, at most %d can be captured as one", t.app.Name, len(p.Components), events.MaxTasks)
+	tasks, err := events.TasksBeside(t.job.Command.Work)
+	if err != nil {
+		return events.Outcome{}, fault.Wrap(fault.Permanent, err)
+	}
+	if len(p.Components) > tasks {
+		return events.Outcome{}, fault.New(fault.Permanent, "application.large", "application %s has %d components, at most %d can be captured as one", t.app.Name, len(p.Components), tasks)
 	}
 	ref, digest, err := t.loc.Save(ctx, t.job.Address, t.job.Fence, p)
 	if err != nil {

@@ -34,7 +34,11 @@ func (t *task) plan(ctx context.Context) (events.Outcome, error) {
 	if _, err := t.compile(ctx, content); err != nil {
 		return events.Outcome{}, refusal(err)
 	}
-	p := plan{MeasureKey: dataservice.NewMeasureKey(), Bundles: divide(content, bundleBytes, events.MaxTasks)}
+	tasks, err := events.TasksBeside(t.job.Command.Work)
+	if err != nil {
+		return events.Outcome{}, fault.Wrap(fault.Permanent, err)
+	}
+	p := plan{MeasureKey: dataservice.NewMeasureKey(), Bundles: divide(content, bundleBytes, tasks)}
 	ref, digest, err := t.masked.Save(ctx, t.job.Address, t.job.Fence, p)
 	if err != nil {
 		return events.Outcome{}, err

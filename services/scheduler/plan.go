@@ -205,7 +205,28 @@ func (p *plan) definition(app *api.Application) (events.Definition, error) {
 	if err := def.Validate(); err != nil {
 		return def, fault.New(fault.Permanent, "policy.invalid", "%w", err)
 	}
-	return def, nil
+	return def, fits(def)
+}
+
+// startBytes is what stands beside the definition in the first message of a run.
+const startBytes = 8 << 10
+
+// fits refuses, before anything is done, a run that would later ask for messages larger than the bus takes.
+func fits(def events.Definition) error {
+	const hint = "shorten what the policy names: let one masking rule cover many columns with patterns, or capture fewer components as one application"
+	for i, s := range def.Steps {
+		if _, err := events.TasksBeside(s.Work); err != nil {
+			return fault.New(fault.Permanent, "run.large", "spec.steps[%d]: what the step names does not fit into a command: %w", i, err).WithHint(hint)
+		}
+	}
+	data, err := json.Marshal(def)
+	if err != nil {
+		return fmt.Errorf("encode the definition: %w", err)
+	}
+	if most := events.MaxSize - startBytes; len(data) > most {
+		return fault.New(fault.Permanent, "run.large", "the policy and all that it names have %d bytes, and a run keeps at most %d", len(data), most).WithHint(hint)
+	}
+	return nil
 }
 
 func override[T int | events.Duration](field *T, value T) {

@@ -107,3 +107,24 @@ func TestStepByHandRunsWithoutAPolicy(t *testing.T) {
 		t.Errorf("the definition is %+v", def)
 	}
 }
+
+func TestRunThatWouldOutgrowItsMessagesIsRefusedBeforeItStarts(t *testing.T) {
+	work := func(n int) events.Work {
+		return events.Work{Transfer: &events.TransferWork{From: events.Resource(`{"x":"` + strings.Repeat("x", n) + `"}`), To: events.Resource(`{}`)}}
+	}
+	for name, sizes := range map[string][]int{"one step": {events.MaxWork}, "all steps": {events.MaxWork / 2, events.MaxWork / 2, events.MaxWork}} {
+		var def events.Definition
+		for _, n := range sizes {
+			def.Steps = append(def.Steps, events.StepDefinition{Work: work(n - 100)})
+		}
+		if name == "one step" {
+			def.Steps[0].Work = work(events.MaxWork)
+		}
+		if err := fits(def); fault.CodeOf(err) != "run.large" || !fault.Is(err, fault.Permanent) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := fits(events.Definition{Steps: []events.StepDefinition{{Work: work(events.MaxWork / 2)}}}); err != nil {
+		t.Error(err)
+	}
+}

@@ -126,8 +126,11 @@ func (t *task) plan(ctx context.Context) (events.Outcome, error) {
 	if err != nil {
 		return events.Outcome{}, err
 	}
-	all := content.Labelled()
-	p := plan{Ends: divide(all, bundleBytes, events.MaxTasks)}
+	tasks, err := events.TasksBeside(t.job.Command.Work)
+	if err != nil {
+		return events.Outcome{}, fault.Wrap(fault.Permanent, err)
+	}
+	p := plan{Ends: divide(content.Labelled(), bundleBytes, tasks)}
 	ref, digest, err := t.to.Save(ctx, t.job.Address, t.job.Fence, p)
 	if err != nil {
 		return events.Outcome{}, err
