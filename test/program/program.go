@@ -28,7 +28,7 @@ func Main(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		binary = filepath.Join(dir, "tranship")
 		build := exec.Command("go", "build", "-o", binary, "github.com/tranship/tranship/cmd/tranship")
 		build.Stderr = os.Stderr
