@@ -49,7 +49,7 @@ func run(ctx context.Context, n int, binary string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}

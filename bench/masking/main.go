@@ -40,7 +40,7 @@ func run(ctx context.Context, n int, profile string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	server, err := pgserver.Start(ctx, pgserver.Config{Volatile: true})
 	if err != nil {
 		return err
