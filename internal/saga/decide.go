@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -312,11 +313,25 @@ func (d *decision) proceed() {
 				"step %s needs the capture of step %s, which has none", st.Name, def.Input)})
 			return
 		}
+	} else if w := def.Work.Restore; w != nil && w.Capture != "" {
+		p.Input = picked(d.state.Definition.Application, w)
 	}
 	if makesCapture(st.Kind) {
 		p.Output = captureID(d.state.Run, st.Name, p.Generation)
 	}
 	record(d, st.Name, p)
+}
+
+// picked refers to the capture that a restore names itself. Its digest is not known: the worker trusts the signatures.
+func picked(application string, w *events.RestoreWork) *events.CaptureRef {
+	var location struct {
+		Metadata struct{ Name string }
+		Spec     struct{ Trust string }
+	}
+	if json.Unmarshal(w.From, &location) != nil {
+		return nil // the worker says what is wrong with it
+	}
+	return &events.CaptureRef{ID: w.Capture, Application: application, Location: location.Metadata.Name, Trust: location.Spec.Trust}
 }
 
 func (d *decision) complete() {

@@ -256,6 +256,48 @@ func TestVerdictsFailClosed(t *testing.T) {
 	}
 }
 
+func TestNoWorkerChoosesTheCaptureOfLaterSteps(t *testing.T) {
+	for _, step := range []string{"capture", "mask", "transfer", "restore", "verify"} {
+		for name, forge := range map[string]func(*events.CaptureRef){
+			"another capture":     func(c *events.CaptureRef) { c.ID = "other" },
+			"another application": func(c *events.CaptureRef) { c.Application = "payroll" },
+		} {
+			w := newWorld()
+			w.start(t, pipeline...)
+			id := w.upTo(t, step, events.TaskCommit, 1)
+			fence, _ := w.claim(t, id, "c")
+			a := w.work[id]
+			assigned := a.payload.Assigned()
+			made := events.CaptureRef{ID: assigned.Output, Application: "shop", Location: "l", Trust: events.TrustMasked}
+			if assigned.Input != nil && assigned.Output == "" {
+				made = *assigned.Input
+			}
+			forge(&made)
+			e := w.fact(t, a, events.TaskCompleted{Attempt: 1, Claim: "c", Outcome: events.Outcome{Verdict: events.VerdictPassed, Capture: &made}})
+			if _, err := w.append(a.subject, fence, e); err != nil {
+				t.Fatal(err)
+			}
+			if s := w.must(t, Advance{}); s.Status != RunFailed || s.Failure.Error.Code != CodeOutcomeInvalid {
+				t.Errorf("%s of %s: the run is %s", name, step, s.Status)
+			}
+		}
+	}
+}
+
+func TestRestoreWorksOnTheCaptureThatItNames(t *testing.T) {
+	w := newWorld()
+	def := definition(events.StepRestore, events.StepVerify)
+	def.Steps[0].Work.Restore.Capture = "c1"
+	def.Steps[0].Work.Restore.From = events.Resource(`{"metadata":{"name":"test-cloud"},"spec":{"trust":"masked"}}`)
+	if err := w.decide(t, Start{Request: events.RunRequested{Application: "shop", Cause: events.Cause{Kind: "cli"}}, Definition: def}); err != nil {
+		t.Fatal(err)
+	}
+	want := events.CaptureRef{ID: "c1", Application: "shop", Location: "test-cloud", Trust: events.TrustMasked}
+	if got := w.work[w.pending()[0]].payload.Assigned().Input; got == nil || *got != want {
+		t.Errorf("the restore is given %+v", got)
+	}
+}
+
 func TestGenerationsOfAStepAreBounded(t *testing.T) {
 	w := newWorld()
 	w.start(t, events.StepCapture)

@@ -89,7 +89,7 @@ func (t *Task) held() bool {
 
 // complete takes a result. A result that came before the cancellation stands, unless the step has been started anew.
 func (s *State) complete(st *Step, t *Task, o events.Outcome) {
-	switch fault := st.unusable(t.ID, o); {
+	switch fault := st.unusable(t.ID, o, s.Definition.Application); {
 	case t.Generation != st.Generation:
 		t.Status = TaskWaiting
 	case fault != nil && t.Status == TaskRevoked:

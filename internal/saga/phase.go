@@ -96,8 +96,8 @@ const (
 )
 
 // unusable says why an outcome cannot be taken, or returns nil. Whatever gates publication fails closed here: a scan or a
-// verification that does not say "passed" has not passed.
-func (st *Step) unusable(task string, o events.Outcome) *events.Fault {
+// verification that does not say "passed" has not passed, and no worker chooses the capture that later steps work on.
+func (st *Step) unusable(task string, o events.Outcome, application string) *events.Fault {
 	switch {
 	case task == events.TaskPlan && (o.Plan == nil || o.Plan.Count < 0 || o.Plan.Count > events.MaxTasks):
 		return permanent(CodePlanInvalid, "the plan of step %s is missing or does not count 0 to %d work items", st.Name, events.MaxTasks)
@@ -109,8 +109,12 @@ func (st *Step) unusable(task string, o events.Outcome) *events.Fault {
 		return permanent(CodeOutcomeInvalid, "the verification of step %s did not pass", st.Name)
 	case makesCapture(st.Kind) && o.Capture == nil:
 		return permanent(CodeOutcomeInvalid, "step %s was committed without a capture", st.Name)
-	case (st.Kind == events.StepCapture || st.Kind == events.StepMask) && o.Capture.ID != st.Output:
+	case makesCapture(st.Kind) && o.Capture.ID != st.Output:
 		return permanent(CodeOutcomeInvalid, "step %s was committed with a capture other than %s", st.Name, st.Output)
+	case !makesCapture(st.Kind) && o.Capture != nil && st.Input != nil && o.Capture.ID != st.Input.ID:
+		return permanent(CodeOutcomeInvalid, "step %s was committed with a capture other than %s", st.Name, st.Input.ID)
+	case o.Capture != nil && o.Capture.Application != application:
+		return permanent(CodeOutcomeInvalid, "step %s was committed with a capture of another application than %s", st.Name, application)
 	}
 	return nil
 }

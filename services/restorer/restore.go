@@ -84,7 +84,7 @@ func (p *place) opener(tally *stage.Tally) dataservice.OpenUnit {
 
 // sum is the commit of a restore step: nothing is published before it is verified.
 func (p *place) sum() events.Outcome {
-	out := events.Outcome{Capture: p.assigned.Input}
+	out := events.Outcome{Capture: p.loc.Ref(p.manifest)} // with the digest, which a capture picked by hand came without
 	for _, item := range p.assigned.Outcomes {
 		out.Stats = out.Stats.Add(item.Stats)
 	}
