@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,6 +41,7 @@ type binding struct {
 	leaves    map[string]api.ColumnRule
 	siblings  map[string]string // role to name of a column
 	onInvalid api.OnInvalid
+	alone     bool // the column alone is a unique key of all rows
 }
 
 // kindOf maps the base type of a catalogue's column to a kind.
@@ -62,7 +64,14 @@ func kindOf(c *dataservice.Column) Kind {
 
 // columnFor tells a mask what it may know of a column.
 func columnFor(o *dataservice.Object, c *dataservice.Column) Column {
-	return Column{Kind: kindOf(c), MaxChars: c.Length, Nullable: c.Nullable, Unique: uniqueAlone(o, c.Name)}
+	length := c.Length
+	switch {
+	case c.Base == "char": // PostgreSQL's "char", which cuts off the rest without a word
+		length = 1
+	case c.Base == "name":
+		length = 63
+	}
+	return Column{Kind: kindOf(c), MaxChars: length, Nullable: c.Nullable, Unique: uniqueAlone(o, c.Name)}
 }
 
 func uniqueAlone(o *dataservice.Object, column string) bool {
@@ -161,6 +170,8 @@ func constantText(column *dataservice.Column, kind Kind, value any) (string, err
 		if _, err := strconv.ParseInt(text, 10, size); err != nil {
 			return "", fmt.Errorf("is not an %s", kind)
 		}
+	case (kind == KindJSON || kind == KindJSONB) && !json.Valid([]byte(text)):
+		return "", fmt.Errorf("is not JSON")
 	case kind == KindNumeric || kind == KindFloat:
 		if _, err := strconv.ParseFloat(text, 64); err != nil {
 			return "", fmt.Errorf("is not a number")
@@ -189,6 +200,9 @@ func (c *compiler) bindMask(t *tableProgram, b *binding, rule api.ColumnRule) *b
 		return nil
 	}
 	column := columnFor(t.table, b.column)
+	b.alone = slices.ContainsFunc(uniqueKeys(t.table), func(k uniqueKey) bool {
+		return !k.partial && len(k.columns) == 1 && k.columns[0] == b.column.Name
+	})
 	if !c.readingParams(t, b, &column, reading) {
 		return nil
 	}

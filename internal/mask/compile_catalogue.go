@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,7 +30,19 @@ func (p *componentProgram) maskedCatalogue() dataservice.Catalogue {
 
 // restart moves a sequence of permuted keys to the end of their domain: the keys of new rows lie behind it, and none
 // meets a masked one.
+//
+// A sequence that no column owns is found by the defaults of the columns that draw from it.
 func (p *componentProgram) restart(s *dataservice.Sequence) {
+	if s.OwnedBy == "" {
+		for _, t := range p.tables {
+			for _, b := range t.bindings {
+				if drawsFrom(b.column.Default, s.ID) {
+					b.restart(s)
+				}
+			}
+		}
+		return
+	}
 	object, ok := strings.CutSuffix(s.OwnedBy, "."+s.Column)
 	if s.Column == "" || !ok {
 		object = s.OwnedBy
@@ -42,7 +55,23 @@ func (p *componentProgram) restart(s *dataservice.Sequence) {
 	if t == nil || t.bindings[s.Column] == nil {
 		return
 	}
-	if b := t.bindings[s.Column]; b.act == actMask && b.kind.Integer() && b.identity.spec.Injective && declares(b.identity.spec, "max") {
+	t.bindings[s.Column].restart(s)
+}
+
+var nextValue = regexp.MustCompile(`nextval\('((?:[^']|'')+)'::regclass\)`)
+
+// drawsFrom reports whether a default takes the next value of a sequence.
+func drawsFrom(define, sequence string) bool {
+	for _, m := range nextValue.FindAllStringSubmatch(define, -1) {
+		if strings.ReplaceAll(m[1], "''", "'") == sequence {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *binding) restart(s *dataservice.Sequence) {
+	if b.act == actMask && b.kind.Integer() && b.identity.spec.Injective && declares(b.identity.spec, "max") {
 		s.Last, s.Called = max(s.Last, b.identity.params.Int("max")), true
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tranship/tranship/internal/api"
 	"github.com/tranship/tranship/internal/dataservice"
 )
 
@@ -41,6 +42,7 @@ func uniqueKeys(o *dataservice.Object) []uniqueKey {
 
 // prove checks for one component what the engine of the target would refuse after the rows are masked.
 func (c *compiler) prove(p *componentProgram) {
+	c.warnDefinitions(p)
 	for _, id := range slices.Sorted(maps.Keys(p.tables)) {
 		t := p.tables[id]
 		for _, o := range p.members(t) {
@@ -280,6 +282,8 @@ func disagree(child, parent *binding, object string) (why, fix string) {
 		return fmt.Sprintf("mask %s may give one value two results", child.identity.spec.Name), "use a mask that depends on nothing but the value"
 	case child.config.Column.Region != parent.config.Column.Region || child.config.Column.Format != parent.config.Column.Format:
 		return "region or format of the two ends differ", "give both rules the same"
+	case child.onInvalid == api.OnInvalidRedact && parent.onInvalid == api.OnInvalidNull:
+		return fmt.Sprintf("a value that the mask cannot read is crossed out here and NULL at %s", to), "set on_invalid: null here too"
 	case child.kind == KindChar != (parent.kind == KindChar):
 		return "", "" // padding is not part of a value
 	}

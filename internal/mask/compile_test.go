@@ -57,6 +57,13 @@ func TestCompileRefuses(t *testing.T) {
 			want: "the decision to keep this ended on 2026-02-28"},
 		{name: "mask on an enum", old: "tier: {const: silver}", new: "tier: {mask: text}", want: "labels of public.tier cannot be masked"},
 		{name: "constant that is no label", old: "tier: {const: silver}", new: "tier: {const: lead}", want: "const is not a label of public.tier"},
+		{name: "invalid keys that become NULL at one end", old: "email: {identity: person.email}\n        first", new: "email: {identity: person.email, on_invalid: null}\n        first",
+			edit: func(c *dataservice.Catalogue) {
+				c.Objects[0].Columns[1].Nullable = true
+				c.Objects[1].Constraints = append(c.Objects[1].Constraints, dataservice.Constraint{Name: "by_mail", Kind: "foreign", Columns: []string{"customer_email"},
+					RefObject: "public.customers", RefColumns: []string{"email"}})
+			}, want: "by_mail would break: a value that the mask cannot read is crossed out here and NULL at public.customers.email"},
+		{name: "a constant that is no JSON", old: "profile:\n          mask: json", new: "profile:\n          const: \"{\"\n        unused:\n          mask: json", want: "const is not JSON"},
 		{name: "mask on a boolean", old: "active: {keep: {reason: \"a flag\", reviewedBy: \"dpo@example.org\", expires: 2030-12-31}}", new: "active: {mask: text}",
 			want: "mask text cannot be applied to a bool column"},
 		{name: "NULL into NOT NULL", old: "active: {keep: {reason: \"a flag\", reviewedBy: \"dpo@example.org\", expires: 2030-12-31}}", new: "active: {drop: {}}",

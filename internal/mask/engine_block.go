@@ -93,7 +93,10 @@ func (p *rowProgram) run(ctx context.Context, r io.Reader, w io.Writer, o RunOpt
 	if err != nil {
 		return err
 	}
-	return unclassifiedOf(runners)
+	if err := unclassifiedOf(runners); err != nil {
+		return err
+	}
+	return p.collisions(runners)
 }
 
 // sink writes masked blocks in order and knows how many rows came before.

@@ -29,6 +29,7 @@ type cell struct {
 	transformer Transformer
 	constant    []byte // escaped
 	count       columnCount
+	crossed     map[string]int64 // how often a redacted value was written, in a column that is a unique key
 }
 
 // columnCount is what a runner counts per column.
@@ -73,6 +74,7 @@ func newRunner(p *rowProgram) (*runner, error) {
 func (r *runner) reset() {
 	for i := range r.cells {
 		r.cells[i].count = columnCount{}
+		clear(r.cells[i].crossed)
 	}
 	clear(r.unknown)
 }
@@ -223,6 +225,42 @@ func (c *cell) null(out []byte) []byte {
 	return append(out, copytext.Null...)
 }
 
+// maxCrossed bounds the different redacted values that are told apart in a unique column.
+const maxCrossed = 1 << 12
+
+// note remembers a redacted value of a column in which no value may be twice.
+func (c *cell) note(redacted []byte) {
+	if !c.binding.alone || len(redacted) == 0 {
+		return
+	}
+	if c.crossed == nil {
+		c.crossed = map[string]int64{}
+	}
+	if _, known := c.crossed[string(redacted)]; known || len(c.crossed) < maxCrossed {
+		c.crossed[string(redacted)]++
+	}
+}
+
+// collisions refuses a unit in which redaction gave rows of a unique column one value: no target would take them.
+func (p *rowProgram) collisions(runners []*runner) error {
+	for i := range p.columns {
+		all := map[string]int64{}
+		for _, r := range runners {
+			for value, n := range r.cells[i].crossed {
+				all[value] += n
+			}
+		}
+		for _, n := range all {
+			if n > 1 {
+				return fault.New(fault.Permanent, "mask.unique", "%s: values that are not valid for mask %s became one when they were crossed out, and the column is a unique key",
+					place(p.component, p.object, p.columns[i].name), p.columns[i].binding.identity.spec.Name).
+					WithHint("set on_invalid: null for the column, or correct such values at the source")
+			}
+		}
+	}
+	return nil
+}
+
 // outcome acts on what Transform returned instead of bytes.
 func (r *runner) outcome(c *cell, out []byte, v Value, err error) ([]byte, error) {
 	b := c.binding
@@ -250,6 +288,7 @@ func (r *runner) outcome(c *cell, out []byte, v Value, err error) ([]byte, error
 	case ok:
 		r.masked = redacted
 		c.count.redacted++
+		c.note(redacted)
 		return copytext.Escape(out, redacted), nil
 	case nullable:
 		return c.null(out), nil
