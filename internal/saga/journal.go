@@ -23,7 +23,8 @@ type Seq uint64
 // RunID names a run.
 type RunID struct{ Tenant, Run string }
 
-// Entry is one event with its place. The events of one message share a Seq.
+// Entry is one event with its place. The events of one message share a Seq. A message that nobody can read is an entry with
+// the zero Event.
 type Entry struct {
 	Subject string
 	Seq     Seq

@@ -192,7 +192,7 @@ func (st *stream) entry(e saga.Entry) error {
 	} else {
 		st.at = place{seq: e.Seq}
 	}
-	if !st.at.after(st.known) {
+	if !st.at.after(st.known) || e.Event.Type() == "" { // there, or a message that nobody can read
 		return nil
 	}
 	_, data, err := events.Encode(e.Event)

@@ -57,6 +57,52 @@ func TestWorkerAppendsAndReadsItsOwnTask(t *testing.T) {
 	}
 }
 
+func TestNonsenseOnATasksSubjectDoesNotHoldUpTheRun(t *testing.T) {
+	for name, nonsense := range map[string]string{"nothing": "", "no JSON": "x", "no events": "[]", "another thing": `{"a":1}`} {
+		t.Run(name, func(t *testing.T) {
+			b := bustest.Start(t, bustest.Options{})
+			j := natsjournal.New(natsjournal.Config{}, natsjournal.Deps{JetStream: b.JetStream(bus.ServiceScheduler)})
+			id := saga.RunID{Tenant: "default", Run: "run-1"}
+			resource := events.Resource(`{}`)
+			appends, err := saga.Decide(saga.State{Tenant: id.Tenant, Run: id.Run}, saga.Start{
+				Request: events.RunRequested{Application: "shop", Cause: events.Cause{Kind: "cli"}},
+				Definition: events.Definition{
+					Application: "shop", Window: 1, Retry: events.RetryPolicy{MaxAttempts: 1, Base: 1, Cap: 1},
+					Steps: []events.StepDefinition{{
+						Name: "capture", Kind: events.StepCapture, Cluster: events.LocalCluster, Timeout: events.Duration(time.Hour),
+						Work: events.Work{Capture: &events.CaptureWork{Application: resource, To: resource}},
+					}},
+				},
+			}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := j.Append(t.Context(), appends[0].Subject, 0, appends[0].Events...); err != nil {
+				t.Fatal(err)
+			}
+			subject := events.TaskSubject(id.Tenant, id.Run, events.StageCapture, events.LocalCluster, "capture", events.TaskPlan)
+			ack, err := b.JetStream(bus.ServiceCapturer).Publish(t.Context(), subject, []byte(nonsense))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var s saga.State
+			for e, err := range j.Load(t.Context(), id) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, _ = saga.Fold(s, e)
+			}
+			appends, err = saga.Decide(s, saga.Timer{Step: "capture", Task: events.TaskPlan, Attempt: 1}, time.Now())
+			if err != nil || len(appends) != 1 || uint64(appends[0].After) != ack.Sequence {
+				t.Fatalf("the deadline is %+v, %v", appends, err)
+			}
+			if _, err := j.Append(t.Context(), subject, appends[0].After, appends[0].Events...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestUnreachableServerIsTransient(t *testing.T) {
 	b := bustest.Start(t, bustest.Options{})
 	j := natsjournal.New(natsjournal.Config{Timeout: 100 * time.Millisecond}, natsjournal.Deps{JetStream: b.JetStream(bus.ServiceScheduler)})
