@@ -7,8 +7,11 @@ const alarm = 1e-9
 
 // defaultChance is how often a masked value of a class equals its own input, at most.
 func defaultChance(c Class) float64 {
-	if c == Name {
-		return 1.0 / 4096 // dictionaries are small, and letter case may hide that a name was drawn again
+	switch c {
+	case Name:
+		return 1.0 / 4096 // dictionaries are small, and a name may be drawn for what another column says
+	case Redrawn, Text:
+		return 0
 	}
 	return 1e-6
 }

@@ -21,6 +21,7 @@ type comparison struct {
 	hits    map[hit]int64
 	canary  int64
 	form    []byte
+	decoded []byte
 	rawBuf  []leaf
 	maskBuf []leaf
 }
@@ -172,7 +173,10 @@ func (c *comparison) stopped(value []byte) bool {
 func (col *comparedColumn) compareLeaves(raw, masked []leaf) {
 	next := 0
 	for _, m := range masked {
-		at := slices.IndexFunc(raw[next:], func(r leaf) bool { return r.path == m.path })
+		if m.key {
+			continue
+		}
+		at := slices.IndexFunc(raw[next:], func(r leaf) bool { return r.path == m.path && !r.key })
 		if at < 0 {
 			continue
 		}
@@ -186,7 +190,7 @@ func (col *comparedColumn) compareLeaves(raw, masked []leaf) {
 			if len(col.paths) == maxPaths {
 				continue
 			}
-			n = &pathCount{}
+			n = &pathCount{told: m.told}
 			col.paths[m.path] = n
 		}
 		n.cells++
@@ -196,52 +200,81 @@ func (col *comparedColumn) compareLeaves(raw, masked []leaf) {
 	}
 }
 
-// probe asks the filters for a value and for its pieces.
+// probe asks the filters for a value and for its pieces, as they are and without what encodes them.
 func (c *comparison) probe(col *comparedColumn, value []byte) {
-	c.ask(col, value)
+	c.ask(col, value, true)
 	pieces(value, func(piece []byte) {
 		if len(piece) < len(value) {
-			c.ask(col, piece)
+			c.ask(col, piece, false)
 		}
 	})
-	if bytes.IndexByte(value, '@') >= 0 {
-		addresses(value, func(domain []byte) {
-			if !reserved(domain) && !slices.ContainsFunc(c.s.cfg.KeptDomains, func(d string) bool { return bytes.EqualFold([]byte(d), domain) }) {
-				col.addresses++
-			}
-		})
+	c.addresses(col, value)
+	if col.Class == Identifier {
+		return // digits are hex, too
 	}
+	decodings(value, &c.decoded, func(decoded []byte) {
+		c.ask(col, decoded, false)
+		c.addresses(col, decoded)
+	})
 }
 
-func (c *comparison) ask(col *comparedColumn, value []byte) {
-	if form := plain(c.form, value); form != nil {
+func (c *comparison) addresses(col *comparedColumn, value []byte) {
+	if bytes.IndexByte(value, '@') < 0 {
+		return
+	}
+	addresses(value, func(domain []byte) {
+		if !reserved(domain) && !slices.ContainsFunc(c.s.cfg.KeptDomains, func(d string) bool { return bytes.EqualFold([]byte(d), domain) }) {
+			col.addresses++
+		}
+	})
+}
+
+// ask asks the filters for a value, or for a piece of one. Identifiers of a column of their own are whole values.
+func (c *comparison) ask(col *comparedColumn, value []byte, whole bool) {
+	form := plain(c.form, value)
+	if form != nil {
 		c.form = form
 		if c.s.strict.has(form) {
 			c.suspect(form, col.at, false)
 		}
-		if c.looksFor(col, form) && c.s.identifiers.has(form) {
-			c.suspect(form, col.at, true)
+	}
+	if col.Class != Identifier {
+		if form != nil && c.askIdentifier(col, form) {
 			return
 		}
+	} else if !whole {
+		return
 	}
-	if form := digits(c.form, value); form != nil {
-		c.form = form
-		if c.looksFor(col, form) && c.s.identifiers.has(form) {
-			c.suspect(form, col.at, true)
-		}
+	if number := digits(c.form, value); number != nil {
+		c.form = number
+		c.askIdentifier(col, number)
+	} else if form != nil && col.Class == Identifier {
+		c.askIdentifier(col, plain(c.form, value))
 	}
 }
 
-// looksFor reports whether identifiers of the source are looked for in a column: in those of their own class when chance
-// is known, in others when they are so long that chance plays no part.
-func (c *comparison) looksFor(col *comparedColumn, form []byte) bool {
+// askIdentifier reports whether the filter of identifiers may hold a form. They are looked for in columns of their own
+// class, and in others when they are so long that chance plays no part.
+func (c *comparison) askIdentifier(col *comparedColumn, form []byte) bool {
 	switch col.Class {
-	case Identifier:
-		return col.Domain > 0
 	case Strict, Constant, Kept:
 		return false
+	case Identifier:
+	default:
+		if len(form) < longIdentifier {
+			return false
+		}
 	}
-	return len(form) >= longIdentifier
+	hash, sampled := c.s.sampled(form)
+	if !sampled {
+		return false
+	}
+	col.distinct.add(hash)
+	if !c.s.identifiers.has(form) {
+		return false
+	}
+	c.suspect(form, col.at, true)
+	return true
 }
 
 func (c *comparison) suspect(form []byte, at place, identifier bool) {
@@ -262,7 +295,7 @@ func (c *comparison) bytes(ctx context.Context) error {
 	}
 	defer func() { _ = in.Close() }() // it was only read
 	at := place{c.u.Component, c.u.Unit.ID, ""}
-	column := comparedColumn{columnCount: columnCount{Column: Column{Component: at.component, Object: at.object, Class: Text}}, at: at}
+	column := comparedColumn{columnCount: columnCount{Column: Column{Component: at.component, Object: at.object, Class: Text}, definitions: true}, at: at}
 	longest := 0
 	for _, canary := range c.s.cfg.Canaries {
 		longest = max(longest, len(canary))
@@ -332,10 +365,12 @@ func (c *comparison) merge() {
 		total.cells += col.cells
 		total.identical += col.identical
 		total.addresses += col.addresses
+		total.distinct.merge(col.distinct)
+		total.definitions = total.definitions || col.definitions
 		for path, n := range col.paths {
 			at := pathPlace{col.at, path}
 			if s.paths[at] == nil {
-				s.paths[at] = &pathCount{}
+				s.paths[at] = &pathCount{told: n.told}
 			}
 			s.paths[at].cells += n.cells
 			s.paths[at].identical += n.identical

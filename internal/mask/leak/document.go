@@ -9,17 +9,19 @@ import (
 	"strings"
 )
 
-// leaf is a string or a number of a document.
+// leaf is a string or a number of a document, or a key of one of its objects.
 type leaf struct {
-	path  string // $.phones[*]
+	path  string // $.phones[*], with the keys as they are
+	told  string // the path for findings: * for keys that may be data
 	kept  bool
+	key   bool
 	value []byte
 }
 
 // walker finds the leaves of one column's documents. It belongs to one goroutine.
 type walker struct {
 	kept  [][]string
-	known map[string]bool // whether a path is kept
+	known map[string]leaf // what was found out of a path
 	stack []string
 }
 
@@ -27,7 +29,7 @@ type walker struct {
 const element = "[*]"
 
 func newWalker(keptPaths []string) *walker {
-	w := &walker{known: map[string]bool{}}
+	w := &walker{known: map[string]leaf{}}
 	for _, p := range keptPaths {
 		w.kept = append(w.kept, steps(p))
 	}
@@ -115,7 +117,13 @@ func (w *walker) container(dst []leaf, dec *json.Decoder, object bool) ([]leaf, 
 			return dst, err
 		}
 		if object {
-			w.stack[depth], _ = tok.(string)
+			key, _ := tok.(string)
+			w.stack[depth] = key
+			if len(key) >= minChars {
+				l := w.leaf([]byte(key))
+				l.key = true
+				dst = append(dst, l)
+			}
 			if tok, err = dec.Token(); err != nil {
 				return dst, err
 			}
@@ -132,21 +140,51 @@ func (w *walker) leaf(value []byte) leaf {
 	var path strings.Builder
 	path.WriteByte('$')
 	for _, step := range w.stack {
-		if step != element {
-			path.WriteByte('.')
-		}
-		path.WriteString(step)
+		writeStep(&path, step)
 	}
-	l := leaf{path: path.String(), value: value}
-	kept, known := w.known[l.path]
+	l, known := w.known[path.String()]
 	if !known {
-		kept = slices.ContainsFunc(w.kept, func(pattern []string) bool { return covers(pattern, w.stack) })
+		l = leaf{path: path.String(), told: w.told()}
+		l.kept = slices.ContainsFunc(w.kept, func(pattern []string) bool { return covers(pattern, w.stack) })
 		if len(w.known) < maxPaths {
-			w.known[l.path] = kept
+			w.known[l.path] = l
 		}
 	}
-	l.kept = kept
+	l.value = value
 	return l
+}
+
+func writeStep(path *strings.Builder, step string) {
+	if step != element {
+		path.WriteByte('.')
+	}
+	path.WriteString(step)
+}
+
+// told is the path at hand with * for keys that may be data.
+func (w *walker) told() string {
+	var path strings.Builder
+	path.WriteByte('$')
+	for _, step := range w.stack {
+		if step != element && !isName(step) {
+			step = "*"
+		}
+		writeStep(&path, step)
+	}
+	return path.String()
+}
+
+// isName reports whether a key is the name of a field, rather than data.
+func isName(key string) bool {
+	if len(key) > 40 || key == "" || key[0] >= '0' && key[0] <= '9' {
+		return false
+	}
+	for i := range len(key) {
+		if c := key[i]; !isAlphanumeric(c) && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // maxPaths bounds what is remembered of paths: keys may be data.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"slices"
 	"strings"
@@ -46,6 +47,8 @@ type scanner struct {
 	stop        map[string]bool
 	strict      *filter
 	identifiers *filter
+	seed        maphash.Seed
+	every       uint64 // one of so many identifiers is looked at
 
 	mu       sync.Mutex
 	suspects map[string]*suspect
@@ -68,6 +71,10 @@ type hitCount struct{ strict, identifier int64 }
 type columnCount struct {
 	Column
 	cells, identical, strictHits, identifierHits, addresses int64
+
+	definitions bool   // no column, but a script
+	distinct    sketch // of the identifiers that were looked at
+	suspects    int64  // different identifiers of the source among them
 }
 
 type pathPlace struct {
@@ -75,7 +82,10 @@ type pathPlace struct {
 	path string
 }
 
-type pathCount struct{ cells, identical int64 }
+type pathCount struct {
+	told             string
+	cells, identical int64
+}
 
 func newScanner(cfg Config) (*scanner, error) {
 	if cfg.Memory <= 0 {
@@ -122,9 +132,21 @@ func newScanner(cfg Config) (*scanner, error) {
 	if unknown {
 		strict, identifiers = cfg.Memory, cfg.Memory
 	}
+	// An identifier that is in the source by chance is a suspect. There must be room for all of them.
+	s.seed, s.every = maphash.MakeSeed(), 1
+	for !unknown && identifiers/int64(s.every) > maxSuspects/2 {
+		s.every *= 2
+	}
+	identifiers /= int64(s.every)
 	s.strict = newFilter(strict, cfg.Memory/2)
 	s.identifiers = newFilter(identifiers, cfg.Memory/2)
 	return s, nil
+}
+
+// sampled reports whether an identifier is looked at, with its hash.
+func (s *scanner) sampled(form []byte) (uint64, bool) {
+	h := maphash.Bytes(s.seed, form)
+	return h, h&(s.every-1) == 0
 }
 
 // column returns what the configuration says of a unit's column, or nil.
@@ -181,10 +203,18 @@ func (s *scanner) sources(ctx context.Context, u *Unit, yield func(form []byte, 
 	}
 	var buf []byte
 	var leaves []leaf
+	pass := func(form []byte, class Class) {
+		if class == Identifier {
+			if _, ok := s.sampled(form); !ok {
+				return
+			}
+		}
+		yield(form, class)
+	}
 	emit := func(value []byte, class Class) {
 		if form := plain(buf, value); form != nil {
-			if buf = form; !s.stop[string(form)] {
-				yield(form, class)
+			if buf = form; !s.stop[string(form)] && !saysNothing(form) {
+				pass(form, class)
 			}
 		}
 		if class != Identifier {
@@ -192,7 +222,7 @@ func (s *scanner) sources(ctx context.Context, u *Unit, yield func(form []byte, 
 		}
 		if form := digits(buf, value); form != nil {
 			buf = form
-			yield(form, class)
+			pass(form, class)
 		}
 	}
 	return s.rowsOf(ctx, u, u.Raw, func(cells []cell) {
@@ -278,6 +308,9 @@ func (s *scanner) judge() Verdict {
 			}
 			if x.identifier {
 				c.identifierHits += hits.identifier
+				if hits.identifier > 0 {
+					c.suspects++
+				}
 			}
 		}
 	}
@@ -289,7 +322,7 @@ func (s *scanner) judge() Verdict {
 	}
 	for at, p := range s.paths {
 		if beyondChance(p.identical, p.cells, defaultChance(Document)) {
-			s.find(Finding{Kind: KindSameRow, Component: at.component, Object: at.object, Column: at.column, Path: at.path, Count: p.identical, Fails: true})
+			s.find(Finding{Kind: KindSameRow, Component: at.component, Object: at.object, Column: at.column, Path: p.told, Count: p.identical, Fails: true})
 		}
 	}
 	for at, n := range s.overflow {
@@ -303,8 +336,11 @@ func (s *scanner) judge() Verdict {
 }
 
 func (c *columnCount) chance() float64 {
-	if c.Chance > 0 {
+	switch {
+	case c.Chance > 0:
 		return c.Chance
+	case c.Class == Identifier && c.Domain > 0:
+		return 1 / c.Domain
 	}
 	return defaultChance(c.Class)
 }
@@ -330,7 +366,7 @@ func (s *scanner) judgeColumn(at place, c *columnCount, sources float64) {
 	}
 	kept := c.Class == Kept
 	report(KindSource, c.strictHits, !kept)
-	report(KindAddress, c.addresses, !kept)
+	report(KindAddress, c.addresses, !kept && !c.definitions)
 	switch {
 	case kept || c.Class == Constant:
 	case c.Class == Strict:
@@ -341,13 +377,14 @@ func (s *scanner) judgeColumn(at place, c *columnCount, sources float64) {
 	p := 1e-6 // a long number of the source in a column of another class
 	switch {
 	case c.Class == Identifier && c.Domain == 0:
-		return
+		p = 0.5
 	case c.Class == Identifier:
 		p = sources / c.Domain
 	case c.Class == Document:
 		p = 1e-3 // its leaves may be masked identifiers, which meet others by chance
 	}
-	if beyondChance(c.identifierHits, c.cells, p) {
+	// Values, not cells: one that is in half of the rows meets another by chance once, not a million times.
+	if beyondChance(c.suspects, max(c.distinct.count(), c.suspects), p) {
 		report(KindSource, c.identifierHits, !kept)
 	}
 }

@@ -2,6 +2,9 @@ package leak
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -31,6 +34,89 @@ func plain(dst, value []byte) []byte {
 		default:
 			dst = append(dst, c)
 		}
+	}
+	return dst
+}
+
+// saysNothing reports whether a form is one that values have without telling anything: crossed out, or a word of letters
+// alone, which texts and definitions hold for other reasons.
+func saysNothing(form []byte) bool {
+	if crossedOut(form) {
+		return true
+	}
+	for _, c := range form {
+		if c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return len(form) < 16
+}
+
+// decodings calls yield for what the words of a value are in base64, hex, percent or JSON escapes, as far as that is text.
+// It uses buf.
+func decodings(value []byte, buf *[]byte, yield func([]byte)) {
+	for word := range bytes.FieldsFuncSeq(value, func(c rune) bool { return c < utf8.RuneSelf && separates(byte(c)) || c == ',' || c == ';' }) {
+		if len(word) < minEncoded {
+			continue
+		}
+		if bytes.IndexByte(word, '%') >= 0 || bytes.IndexByte(word, '\\') >= 0 {
+			if *buf = unescaped((*buf)[:0], word); len(*buf) < len(word) {
+				yield(*buf)
+			}
+			continue
+		}
+		if bytes.IndexByte(word, '@') >= 0 || bytes.IndexByte(word, '.') >= 0 {
+			continue
+		}
+		*buf = slices.Grow((*buf)[:0], len(word))[:len(word)]
+		hexed := bytes.TrimPrefix(word, []byte(`0x`))
+		if n, err := hex.Decode(*buf, hexed); err == nil && printable((*buf)[:n]) {
+			yield((*buf)[:n])
+			continue
+		}
+		encoding := base64.RawStdEncoding
+		if bytes.IndexByte(word, '-') >= 0 || bytes.IndexByte(word, '_') >= 0 {
+			encoding = base64.RawURLEncoding
+		}
+		if n, err := encoding.Decode(*buf, bytes.TrimRight(word, "=")); err == nil && printable((*buf)[:n]) {
+			yield((*buf)[:n])
+		}
+	}
+}
+
+// minEncoded is the length from which a word is worth decoding.
+const minEncoded = 8
+
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return len(b) >= minChars && utf8.Valid(b)
+}
+
+// unescaped appends b without %XX and \u00XX.
+func unescaped(dst, b []byte) []byte {
+	for i := 0; i < len(b); i++ {
+		var digits int
+		switch {
+		case b[i] == '%':
+			digits = i + 1
+		case b[i] == '\\' && bytes.HasPrefix(b[i+1:], []byte("u00")):
+			digits = i + 4
+		}
+		var c [1]byte
+		if digits == 0 || digits+2 > len(b) {
+			dst = append(dst, b[i])
+			continue
+		}
+		if _, err := hex.Decode(c[:], b[digits:digits+2]); err != nil {
+			dst = append(dst, b[i])
+			continue
+		}
+		dst = append(dst, c[0])
+		i = digits + 1
 	}
 	return dst
 }
@@ -129,7 +215,7 @@ func crossedOut(value []byte) bool {
 	switch string(value) {
 	case "0", "f", "null", "1970-01-01", "1970-01-01 00:00:00", "1970-01-01 00:00:00+00", `\x`, "00000000-0000-0000-0000-000000000000",
 		"ffffffff-ffff-ffff-ffff-ffffffffffff",
-		"infinity", "-infinity", "0000-00-00":
+		"infinity", "-infinity", "0000-00-00", "0000-00-00 00:00:00":
 		return true
 	}
 	return false
