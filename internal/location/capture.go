@@ -93,6 +93,21 @@ func (l *Location) Newest(ctx context.Context) ([]artifact.ID, error) {
 	return []artifact.ID{newest}, nil
 }
 
+// Void gives up every capture that a step was making, those of its earlier generations included: none can come to exist from
+// then on. Captures that exist already stay.
+func (l *Location) Void(ctx context.Context, run string, a events.Assignment) error {
+	for _, name := range append(slices.Clone(a.Abandoned), a.Output) {
+		id, err := artifact.ParseID(l.Trust, name)
+		if err != nil {
+			return err
+		}
+		if _, err := l.Repo.Void(ctx, id, run); err != nil {
+			return fmt.Errorf("location %s: %w", l.Name, err)
+		}
+	}
+	return nil
+}
+
 // TaskName names a task within its run.
 func TaskName(a events.Address) string { return a.Step + "-" + a.Task }
 

@@ -88,12 +88,7 @@ func (c *Capturer) Compensate(ctx context.Context, job stage.Job[events.CaptureC
 		return err
 	}
 	defer loc.Close()
-	id, err := artifact.ParseRawID(job.Command.Output)
-	if err != nil {
-		return err
-	}
-	_, err = loc.Repo.Void(ctx, id, job.Address.Run)
-	return err
+	return loc.Void(ctx, job.Address.Run, job.Command.Assignment)
 }
 
 // task is one task in hand.

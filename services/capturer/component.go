@@ -29,7 +29,7 @@ type token struct {
 //   - before the first byte: the token;
 //   - during: packs, each with its index; a successor deduplicates against them;
 //   - at the end: the recipes, then the description of the component, then the fact.
-func (t *task) component(ctx context.Context) (events.Outcome, error) {
+func (t *task) component(ctx context.Context) (out events.Outcome, err error) {
 	p, err := t.loadPlan(ctx)
 	if err != nil {
 		return events.Outcome{}, err
@@ -67,6 +67,7 @@ func (t *task) component(ctx context.Context) (events.Outcome, error) {
 	if err := t.job.Checkpoint.Save(ctx, tok); err != nil {
 		return events.Outcome{}, err
 	}
+	defer func() { err = t.giveUp(ctx, err) }()
 	result := dataservice.Component{
 		Name: component.Name, Driver: component.Engine(), Point: view.Point, Catalogue: view.Catalogue, Gaps: view.Gaps,
 	}
@@ -85,7 +86,7 @@ func (t *task) component(ctx context.Context) (events.Outcome, error) {
 	if err != nil {
 		return events.Outcome{}, err
 	}
-	out := events.Outcome{Ref: ref, Digest: digest, Stats: events.Stats{Stored: stats.Stored, Skipped: stats.Skipped}}
+	out = events.Outcome{Ref: ref, Digest: digest, Stats: events.Stats{Stored: stats.Stored, Skipped: stats.Skipped}}
 	for _, u := range result.Units {
 		out.Stats.Items++
 		out.Stats.Rows += u.Measure.Rows
@@ -94,6 +95,18 @@ func (t *task) component(ctx context.Context) (events.Outcome, error) {
 	t.deps.Log.Info("component captured", zap.String("component", component.Name), zap.Int64("units", out.Stats.Items),
 		zap.Int64("rows", out.Stats.Rows), zap.Int64("bytes", out.Stats.Bytes), zap.Int64("stored", out.Stats.Stored))
 	return out, nil
+}
+
+// giveUp lets the next attempt begin with a view of its own after this one failed, for the reason that it failed for: an
+// outage of the store is to be waited for, and not to look like a lost snapshot. What this attempt described is nobody's.
+func (t *task) giveUp(ctx context.Context, failed error) error {
+	if failed == nil || ctx.Err() != nil || errors.Is(failed, dataservice.ErrSnapshotLost) {
+		return failed
+	}
+	if err := t.job.Checkpoint.Save(ctx, token{}); err != nil {
+		t.deps.Log.Info("the next attempt will find the snapshot lost", zap.Error(err))
+	}
+	return failed
 }
 
 func (t *task) find(name string) (api.Component, error) {

@@ -80,12 +80,7 @@ func (m *Masker) Compensate(ctx context.Context, job stage.Job[events.MaskCompen
 		return err
 	}
 	defer loc.Close()
-	id, err := artifact.ParseMaskedID(job.Command.Output)
-	if err != nil {
-		return err
-	}
-	_, err = loc.Repo.Void(ctx, id, job.Address.Run)
-	return err
+	return loc.Void(ctx, job.Address.Run, job.Command.Assignment)
 }
 
 // task is one task in hand: between the raw capture and the masked one.

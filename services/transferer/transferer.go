@@ -66,12 +66,7 @@ func (x *Transferer) Compensate(ctx context.Context, job stage.Job[events.Transf
 		return err
 	}
 	defer loc.Close()
-	id, err := artifact.ParseID(loc.Trust, job.Command.Output)
-	if err != nil {
-		return err
-	}
-	_, err = loc.Repo.Void(ctx, id, job.Address.Run)
-	return err
+	return loc.Void(ctx, job.Address.Run, job.Command.Assignment)
 }
 
 // task is one task in hand: between the original and the copy.
