@@ -57,6 +57,12 @@ func (r *Restorer) Restore(ctx context.Context, job stage.Job[events.RestoreRequ
 	defer p.close()
 	switch job.Address.Task {
 	case events.TaskPlan:
+		if job.Command.Generation > 1 {
+			// What stands there may be of another capture: the record in the target speaks of units, not of what was in them.
+			if err := r.discard(ctx, p.targets, job.Address.Run, job.Fence); err != nil {
+				return events.Outcome{}, err
+			}
+		}
 		return p.plan(ctx)
 	case events.TaskCommit:
 		return p.sum(), nil
@@ -96,8 +102,13 @@ func (r *Restorer) Compensate(ctx context.Context, job stage.Job[events.RestoreC
 	if err != nil {
 		return err
 	}
+	return r.discard(ctx, targets, job.Address.Run, job.Fence)
+}
+
+// discard removes what the run made and did not publish.
+func (r *Restorer) discard(ctx context.Context, targets []api.TargetComponent, run string, fence uint64) error {
 	for _, t := range targets {
-		sandbox, err := r.sandbox(ctx, t, job.Address.Run, job.Fence)
+		sandbox, err := r.sandbox(ctx, t, run, fence)
 		if err != nil {
 			return fmt.Errorf("component %s: %w", t.Name, err)
 		}
