@@ -103,16 +103,20 @@ func (s *Scheduler) request(msg *message.Message) error {
 	run := saga.RunID{Tenant: at.Tenant, Run: at.Run}
 	switch p := p.(type) {
 	case events.TriggerFired:
-		return s.trigger(msg.Context(), run, p)
+		err = s.trigger(msg.Context(), run, p)
 	case events.ControlRequested:
-		err := s.runs.follow(msg.Context(), run, 0, saga.Control{ID: e.ID(), Request: p})
-		if errors.Is(err, saga.ErrControl) {
-			s.deps.Log.Info("a run was asked for what it cannot do", zap.String("run", at.Run), zap.String("action", p.Action), zap.Error(err))
-			return nil
-		}
-		return err
+		err = s.runs.follow(msg.Context(), run, 0, saga.Control{ID: e.ID(), Request: p})
+	default:
+		err = fmt.Errorf("%w: %q", events.ErrType, e.Type())
 	}
-	return s.discard(msg, fmt.Errorf("%w: %q", events.ErrType, e.Type()))
+	switch {
+	case errors.Is(err, saga.ErrControl):
+		s.deps.Log.Info("a run was asked for what it cannot do", zap.String("run", at.Run), zap.Error(err))
+		return nil
+	case errors.Is(err, events.ErrInvalid), errors.Is(err, events.ErrType): // however often it comes again
+		return s.discard(msg, err)
+	}
+	return err
 }
 
 // discard removes a message that nobody can act on.

@@ -63,6 +63,14 @@ func TestRequestForAnUnknownPolicyFailsItsRunWithTheReason(t *testing.T) {
 	})
 }
 
+func TestRefusalThatSaysMuchIsShortened(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		c.scheduler()
+		send(c, "r1", events.TriggerFired{Policy: strings.Repeat("n", 150<<10), Cause: events.Cause{Kind: "cli"}})
+		c.until("r1", time.Minute, is(saga.RunFailed))
+	})
+}
+
 func TestDeadWorkerIsReplacedAndItsSuccessorGoesOn(t *testing.T) {
 	inCluster(t, func(c *cluster) {
 		var resumed string

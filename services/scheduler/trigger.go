@@ -71,9 +71,18 @@ func (s *Scheduler) refuse(ctx context.Context, id saga.RunID, p events.TriggerF
 	}
 	s.deps.Log.Warn("a run is refused", zap.String("tenant", id.Tenant), zap.String("run", id.Run), zap.String("policy", p.Policy), zap.Error(reason))
 	f := events.Fault{
-		Class: string(fault.Permanent), Code: fault.CodeOf(reason), Message: reason.Error(), Hint: fault.HintOf(reason),
+		Class: string(fault.Permanent), Code: fault.CodeOf(reason), Message: shortened(reason.Error()), Hint: shortened(fault.HintOf(reason)),
 	}
 	return s.runs.follow(ctx, id, 0, saga.Refuse{Request: requested(p.Policy, application, nil, p.Cause), Reason: f})
+}
+
+// shortened bounds what a refusal says: it may list every mistake of a long policy, and has to fit into an event.
+func shortened(text string) string {
+	const most = 16 << 10
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
 }
 
 // parameters checks the values that a run is given against what its policy declares, and fills in defaults.
