@@ -46,9 +46,9 @@ func (m *Main) writeUnclassified(f events.Fault) string {
 		m.note("warning: %s could not be written: %v", patchFile, err)
 		return "the places are listed in " + unclassifiedFile
 	}
-	hint := fmt.Sprintf("the places are listed in %s; %s proposes rules for them: review it, add it to the masking policy, apply it and retry", unclassifiedFile, patchFile)
+	hint := fmt.Sprintf("the places are listed in %s; %s proposes rules for them: review it, add it to the masking policy, apply it and start a new run (a retry keeps the policy that this run started with)", unclassifiedFile, patchFile)
 	if left := report.Total - len(report.Unclassified); left > 0 {
-		hint += fmt.Sprintf(" (%d more did not fit into the report: they show up in the next attempt)", left)
+		hint += fmt.Sprintf(" (%d more did not fit into the report: they show up in the next run)", left)
 	}
 	return hint
 }

@@ -3,6 +3,7 @@ package masker
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/tranship/tranship/internal/dataservice"
 	"github.com/tranship/tranship/internal/fault"
@@ -52,9 +53,16 @@ func refusal(err error) error {
 	if len(unclassified) == 0 {
 		return fault.New(fault.Permanent, "mask.policy", "the masking policy does not fit the capture: %w", err)
 	}
-	f := fault.New(fault.Permanent, CodeUnclassified, "the masking policy does not say what happens to %d places of the capture, so nothing is published: %w", len(unclassified), err).
-		WithHint("add a rule for each; the run's unclassified.json lists them and its policy patch proposes rules")
+	f := fault.New(fault.Permanent, CodeUnclassified, "the masking policy does not say what happens to %s of the capture, so nothing is published: %w", places(len(unclassified)), err).
+		WithHint("add a rule for each to the masking policy, apply it and start a new run: this one keeps the policy that it started with")
 	return &unclassifiedError{error: f, details: unclassifiedDetails(unclassified)}
+}
+
+func places(n int) string {
+	if n == 1 {
+		return "1 place"
+	}
+	return fmt.Sprintf("%d places", n)
 }
 
 // unclassifiedError carries the places into the fact: see stage.Detailer.
