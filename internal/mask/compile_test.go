@@ -180,6 +180,19 @@ func TestUnclassifiedColumnsAreReportedWithoutValues(t *testing.T) {
 	golden(t, "unclassified-patch.yaml", string(unclassified.Patch()))
 }
 
+func TestPatchIsAPolicyOfTablesWithOddNames(t *testing.T) {
+	items := []mask.Unclassified{
+		{Component: "db", Object: `crm."Contact ""Log"`, Column: "Mail", Type: "text", Suggested: "email"},
+		{Component: "db", Object: "public.plain", Column: "qty", Type: "integer"},
+		{Component: "db", Object: "public.plain", Column: "doc", Path: "$.mail", Type: "string", Suggested: "email"},
+	}
+	patch := string((&mask.UnclassifiedError{Items: items}).Patch())
+	golden(t, "unclassified-patch-odd.yaml", patch)
+	_, rules, _ := strings.Cut(patch, "rules:\n")
+	head, _, _ := strings.Cut(shopPolicy, "  rules:\n")
+	parsePolicy(t, head+"  rules:\n"+rules)
+}
+
 func TestExactRuleBeatsPattern(t *testing.T) {
 	text := shopPolicy + `
     - match: {table: "public.*"}

@@ -25,7 +25,7 @@ func Propose(o Proposal, components []ComponentSchema, masks *registry.Registry[
 		w.component(&components[i])
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# A start, from names and types of columns. Columns in comments need a decision: until then runs stop, and nothing is masked.\n")
+	b.WriteString(proposalHead)
 	fmt.Fprintf(&b, "apiVersion: tranship.io/v1alpha1\nkind: MaskingPolicy\nmetadata: {name: %s}\nspec:\n", o.Name)
 	fmt.Fprintf(&b, "  keys: [{epoch: 1, fromFile: %s}]\n", strconv.Quote(o.KeyFile))
 	w.writeIdentities(&b)
@@ -35,6 +35,15 @@ func Propose(o Proposal, components []ComponentSchema, masks *registry.Registry[
 	}
 	return []byte(b.String())
 }
+
+// proposalHead says how to go on with a proposal.
+const proposalHead = `# A start, from names and types of columns. Columns in comments need a decision: until then runs stop, and nothing is masked.
+# Say for each of them what happens to its values (tranship mask ls lists the masks), and uncomment its table:
+#   note: {mask: text}                 masked
+#   email: {identity: person.email}    masked, with the same result wherever the identity is named
+#   status: {keep: {reason: "no personal data", reviewedBy: "you@example.org"}}
+#   photo: {"null": {}}                replaced by NULL; {const: "x"} replaces by a value, {drop: {}} leaves the row out
+`
 
 // proposedIdentity is an identity with the columns that it would be bound to.
 type proposedIdentity struct {
@@ -86,6 +95,9 @@ func (w *proposer) table(schema *ComponentSchema, o *dataservice.Object) {
 			lines = append(lines, fmt.Sprintf("        %s: {mask: %s}", name, s.mask))
 		}
 		decided++
+	}
+	if len(lines) == 0 {
+		return
 	}
 	comment := ""
 	if decided == 0 {
@@ -202,27 +214,55 @@ func (e *UnclassifiedError) Patch() []byte {
 	var b strings.Builder
 	b.WriteString("# Add these to spec.rules, or to the rules that are there for the same tables.\nrules:\n")
 	last := ""
-	for _, u := range e.Items {
+	for i, u := range e.Items {
 		if u.Column == "" {
 			fmt.Fprintf(&b, "  # %s\n  - match: {component: %s, path: %s}\n    drop: {}\n", oneLine(u.Type), u.Component, strconv.Quote(u.Object))
 			continue
 		}
 		if table := u.Component + "/" + u.Object; table != last {
-			fmt.Fprintf(&b, "  - match: {component: %s, table: %s}\n    columns:\n", u.Component, strconv.Quote(u.Object))
+			comment := "# "
+			if e.proposes(i) {
+				comment = ""
+			}
+			fmt.Fprintf(&b, "  %s- match: {component: %s, table: %s}\n  %s  columns:\n", comment, u.Component, strconv.Quote(unquoteID(u.Object)), comment)
 			last = table
 		}
 		name, what := yamlKey(u.Column), "mask: "+u.Suggested
-		if u.Path != "" {
-			name += ", paths, " + strconv.Quote(u.Path)
-		}
 		switch {
+		case u.Path != "" && u.Suggested == "":
+			fmt.Fprintf(&b, "      # %s, in its paths: %s: a decision is needed for %s\n", name, strconv.Quote(u.Path), oneLine(u.Type))
+		case u.Path != "":
+			fmt.Fprintf(&b, "      # %s, in its paths: %s: {%s}\n", name, strconv.Quote(u.Path), what)
 		case u.Suggested == "":
 			fmt.Fprintf(&b, "      # %s: a decision is needed for %s\n", name, oneLine(u.Type))
-		case u.Path != "":
-			fmt.Fprintf(&b, "      # %s: perhaps {%s}\n", name, what)
 		default:
 			fmt.Fprintf(&b, "      %s: {%s}\n", name, what)
 		}
 	}
 	return []byte(b.String())
+}
+
+// proposes reports whether there is a suggestion for a column of the table of item i, which is its first.
+func (e *UnclassifiedError) proposes(i int) bool {
+	return slices.ContainsFunc(e.Items[i:], func(u Unclassified) bool {
+		return u.Component == e.Items[i].Component && u.Object == e.Items[i].Object && u.Path == "" && u.Suggested != ""
+	})
+}
+
+// unquoteID turns the id of a table, with names quoted where SQL needs it, into what rules match.
+func unquoteID(id string) string {
+	var b strings.Builder
+	quoted := false
+	for i := 0; i < len(id); i++ {
+		switch {
+		case id[i] != '"':
+			b.WriteByte(id[i])
+		case quoted && i+1 < len(id) && id[i+1] == '"':
+			b.WriteByte('"')
+			i++
+		default:
+			quoted = !quoted
+		}
+	}
+	return b.String()
 }
