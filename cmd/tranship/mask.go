@@ -18,7 +18,7 @@ func newMaskCommand(m *Main) *cobra.Command {
 		Use:   "mask",
 		Short: "Work with masking policies",
 	}
-	cmd.AddCommand(newMaskLintCommand(m))
+	cmd.AddCommand(newMaskLintCommand(m), newMasksCommand(m))
 	return cmd
 }
 
