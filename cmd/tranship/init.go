@@ -251,27 +251,51 @@ func (m *Main) judge(path string, text []byte) {
 // next says what to do with a starter configuration.
 func (m *Main) next(out string) {
 	policy := "NAME"
+	var targets []string
 	if text, err := os.ReadFile(filepath.Join(out, configFile)); err == nil {
 		set := api.NewSet()
 		// Problems were told already, and are no reason to be silent about the rest.
 		_ = set.Load(bytes.NewReader(text), configFile)
 		for _, p := range named[*api.Policy](set, "") {
 			policy = p.Name
+			targets = m.missingTargets(p)
 		}
 	}
 	m.note("\nNext:")
 	if out != "." {
 		m.note("  cd %s", out)
 	}
-	for _, step := range []struct{ command, does string }{
+	type step struct{ command, does string }
+	steps := []step{
 		{"$EDITOR " + configFile, "decide on the columns in comments, and where the copy goes"},
 		{"tranship mask lint -f " + configFile + " --connect", "checks the masking policy against the database"},
-		{"tranship up", "runs the services, in another terminal"},
-		{"tranship apply -f " + configFile, "hands the configuration over"},
-		{"tranship run " + policy + " --wait", "captures, masks, moves, restores and verifies"},
-	} {
+	}
+	for _, variable := range targets {
+		steps = append(steps, step{"export " + variable + "=…", "the database that the copy becomes: tranship up needs it"})
+	}
+	steps = append(steps,
+		step{"tranship up", "runs the services, in another terminal"},
+		step{"tranship apply -f " + configFile, "hands the configuration over"},
+		step{"tranship run " + policy + " --wait", "captures, masks, moves, restores and verifies"})
+	for _, step := range steps {
 		m.note("  %-46s # %s", step.command, step.does)
 	}
+}
+
+// missingTargets names the variables with the databases that a policy restores to, as far as they are not set.
+func (m *Main) missingTargets(p *api.Policy) []string {
+	var missing []string
+	for _, step := range p.Spec.Steps {
+		if step.Restore == nil {
+			continue
+		}
+		for _, c := range step.Restore.To.Components {
+			if c.Postgres != nil && c.Postgres.DSN.FromEnv != "" && m.env(c.Postgres.DSN.FromEnv) == "" {
+				missing = append(missing, c.Postgres.DSN.FromEnv)
+			}
+		}
+	}
+	return missing
 }
 
 // databaseComponent and filesComponent are the names of the components in a starter configuration.

@@ -59,6 +59,30 @@ func TestInitOfADirectoryIsAConfigurationThatHoldsTogether(t *testing.T) {
 	}
 }
 
+func TestNextStepsNameTheDatabaseThatTheCopyBecomes(t *testing.T) {
+	const policy = `
+apiVersion: tranship.io/v1alpha1
+kind: Policy
+metadata: {name: shop}
+spec:
+  applications: {names: [shop]}
+  steps:
+    - restore:
+        from: {policy: other, location: cloud, pick: latest}
+        to: {components: [{name: db, postgres: {dsn: {fromEnv: TRANSHIP_SECRET_COPY_DSN}}}]}
+`
+	for env, want := range map[string]bool{"": true, "TRANSHIP_SECRET_COPY_DSN=postgres://x": false} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, configFile), []byte(policy), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := do(t, call{args: []string{"init", "--files", t.TempDir(), "--dir", dir}, env: []string{env}})
+		if got := strings.Contains(r.stderr, "export TRANSHIP_SECRET_COPY_DSN"); got != want {
+			t.Errorf("with %q: %s", env, r.text())
+		}
+	}
+}
+
 func TestInitOverwritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	secrets := filepath.Join(dir, defaultKeyDir)
