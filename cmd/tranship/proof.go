@@ -52,8 +52,8 @@ func proofText(r proof.Report) string {
 	}
 	if m := r.Masked; m != nil {
 		line("  %-10s policy %s, epoch %d: %s; leak scan %s", "masked", m.Policy, m.Epoch, maskCounts(m.Masks), orNone(m.Scan))
-		for _, k := range m.Keeps {
-			line("  %-10s %s", "kept", keepText(k))
+		for _, text := range keepTexts(m.Keeps) {
+			line("  %-10s %s", "kept", text)
 		}
 	}
 	for _, move := range r.Moved {
@@ -81,11 +81,23 @@ func count64(n int64, noun string) string {
 	return progress.Count(n) + " " + noun + "s"
 }
 
-// keepText says what stays as it is in the masked copy, and who decided so.
-func keepText(k mask.KeepStatement) string {
-	text := oneLine(k.Place) + ": " + oneLine(k.Reason)
-	if k.ReviewedBy != "" {
-		text += " (" + oneLine(k.ReviewedBy) + ")"
+// keepTexts say what stays as it is in the masked copy, and who decided so: a line for each decision.
+func keepTexts(keeps []mask.KeepStatement) []string {
+	var decisions []string
+	places := map[string][]string{}
+	for _, k := range keeps {
+		decision := oneLine(k.Reason)
+		if k.ReviewedBy != "" {
+			decision += " (" + oneLine(k.ReviewedBy) + ")"
+		}
+		if places[decision] == nil {
+			decisions = append(decisions, decision)
+		}
+		places[decision] = append(places[decision], oneLine(k.Place))
 	}
-	return text
+	lines := make([]string, len(decisions))
+	for i, decision := range decisions {
+		lines[i] = strings.Join(places[decision], ", ") + ": " + decision
+	}
+	return lines
 }
