@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,13 +111,37 @@ func (e endpoint) connect(ctx context.Context, purpose string) (*pgx.Conn, error
 	c.RuntimeParams["application_name"] = "tranship " + purpose
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
-		return nil, e.scrub(classify(fmt.Errorf("connect to the database: %w", err)))
+		return nil, e.scrub(classify(fmt.Errorf("connect to the database: %w", oneConnectError(err))))
 	}
 	if err := pin(ctx, conn); err != nil {
 		hangUp(ctx, conn)
 		return nil, e.scrub(classify(err))
 	}
 	return conn, nil
+}
+
+// connectError says once what several ways to the same server ended with.
+type connectError struct {
+	text string
+	err  error
+}
+
+func (e *connectError) Error() string { return e.text }
+func (e *connectError) Unwrap() error { return e.err }
+
+// oneConnectError puts the error of a connection, which has a line for every address and mode of TLS, on one line.
+func oneConnectError(err error) error {
+	var all []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(all, line) {
+			all = append(all, line)
+		}
+	}
+	text := all[0]
+	if len(all) > 1 {
+		text += " " + strings.Join(all[1:], "; ")
+	}
+	return &connectError{text, err}
 }
 
 // reading opens a connection that reads rows.
@@ -146,7 +171,10 @@ func (e endpoint) pinned(ctx context.Context, purpose string) (endpoint, *pgx.Co
 		if err == nil {
 			return one, conn, nil
 		}
-		failures = append(failures, err)
+		// The same server with and without TLS: what stops both is said once.
+		if len(failures) == 0 || failures[len(failures)-1].Error() != err.Error() {
+			failures = append(failures, err)
+		}
 		if refused(err) {
 			break
 		}
