@@ -1,10 +1,7 @@
 package leak
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"slices"
 	"strings"
 )
@@ -23,6 +20,10 @@ type walker struct {
 	kept  [][]string
 	known map[string]leaf // what was found out of a path
 	stack []string
+	path  []byte
+
+	doc []byte // the document at hand
+	out []leaf // and what was found in it
 }
 
 // element is the step into an array.
@@ -79,72 +80,157 @@ func covers(pattern, path []string) bool {
 	return covers(pattern[1:], path[1:])
 }
 
-// leaves appends the leaves of a document. It reports false for what is no JSON.
+// leaves appends the leaves of a document. It reports false for what is no JSON. Values without escapes are parts of the
+// document.
 func (w *walker) leaves(dst []leaf, document []byte) ([]leaf, bool) {
-	dec := json.NewDecoder(bytes.NewReader(document))
-	dec.UseNumber()
-	w.stack = w.stack[:0]
-	for {
-		tok, err := dec.Token()
-		if err != nil {
-			return dst, errors.Is(err, io.EOF)
+	w.stack, w.doc, w.out = w.stack[:0], document, dst
+	at := w.space(0)
+	for ok := true; at < len(document); at = w.space(at) {
+		if at, ok = w.value(at); !ok {
+			return w.out, false
 		}
-		if dst, err = w.value(dst, dec, tok); err != nil {
-			return dst, false
+	}
+	return w.out, true
+}
+
+// maxDepth is the deepest nesting that is read; a deeper document is looked at as text.
+const maxDepth = 10_000
+
+// value reads the value that begins at an index, and returns the index behind it.
+func (w *walker) value(at int) (int, bool) {
+	if at >= len(w.doc) {
+		return at, false
+	}
+	switch c := w.doc[at]; {
+	case c == '{', c == '[':
+		return w.container(at+1, c == '{')
+	case c == '"':
+		text, end, ok := w.text(at)
+		if ok {
+			w.out = append(w.out, w.leaf(text))
 		}
+		return end, ok
+	default:
+		end := at
+		for end < len(w.doc) && !delimits(w.doc[end]) {
+			end++
+		}
+		switch word := w.doc[at:end]; {
+		case string(word) == "true", string(word) == "false", string(word) == "null":
+		case c == '-' || c >= '0' && c <= '9':
+			w.out = append(w.out, w.leaf(word))
+		default:
+			return at, false
+		}
+		return end, true
 	}
 }
 
-func (w *walker) value(dst []leaf, dec *json.Decoder, tok json.Token) ([]leaf, error) {
-	switch v := tok.(type) {
-	case string:
-		return append(dst, w.leaf([]byte(v))), nil
-	case json.Number:
-		return append(dst, w.leaf([]byte(v))), nil
-	case json.Delim:
-		return w.container(dst, dec, v == '{')
-	}
-	return dst, nil
+func delimits(c byte) bool {
+	return c == ',' || c == ']' || c == '}' || c == ':' || c == '"' || c == '[' || c == '{' || c <= ' '
 }
 
-func (w *walker) container(dst []leaf, dec *json.Decoder, object bool) ([]leaf, error) {
+// container reads what is behind the bracket of an object or array.
+func (w *walker) container(at int, object bool) (int, bool) {
 	depth := len(w.stack)
+	if depth == maxDepth {
+		return at, false
+	}
 	w.stack = append(w.stack, element)
 	defer func() { w.stack = w.stack[:depth] }()
-	for dec.More() {
-		tok, err := dec.Token()
-		if err != nil {
-			return dst, err
-		}
-		if object {
-			key, _ := tok.(string)
-			w.stack[depth] = key
-			if len(key) >= minChars {
-				l := w.leaf([]byte(key))
-				l.key = true
-				dst = append(dst, l)
-			}
-			if tok, err = dec.Token(); err != nil {
-				return dst, err
+	closing := byte(']')
+	if object {
+		closing = '}'
+	}
+	if at = w.space(at); at < len(w.doc) && w.doc[at] == closing {
+		return at + 1, true
+	}
+	for {
+		ok := true
+		if at = w.space(at); object {
+			if at, ok = w.key(at, depth); !ok {
+				return at, false
 			}
 		}
-		if dst, err = w.value(dst, dec, tok); err != nil {
-			return dst, err
+		if at, ok = w.value(at); !ok {
+			return at, false
+		}
+		if at = w.space(at); at >= len(w.doc) {
+			return at, false
+		}
+		switch w.doc[at] {
+		case closing:
+			return at + 1, true
+		case ',':
+			at++
+		default:
+			return at, false
 		}
 	}
-	_, err := dec.Token()
-	return dst, err
 }
 
-func (w *walker) leaf(value []byte) leaf {
-	var path strings.Builder
-	path.WriteByte('$')
-	for _, step := range w.stack {
-		writeStep(&path, step)
+// key reads a key with its colon and makes it the step at a depth.
+func (w *walker) key(at, depth int) (int, bool) {
+	key, at, ok := w.text(at)
+	if !ok {
+		return at, false
 	}
-	l, known := w.known[path.String()]
+	w.stack[depth] = string(key)
+	if len(key) >= minChars {
+		l := w.leaf(key)
+		l.key = true
+		w.out = append(w.out, l)
+	}
+	if at = w.space(at); at >= len(w.doc) || w.doc[at] != ':' {
+		return at, false
+	}
+	return w.space(at + 1), true
+}
+
+// text reads the string that begins at an index.
+func (w *walker) text(at int) (value []byte, end int, ok bool) {
+	if at >= len(w.doc) || w.doc[at] != '"' {
+		return nil, at, false
+	}
+	escaped := false
+	for end = at + 1; end < len(w.doc); end++ {
+		switch w.doc[end] {
+		case '\\':
+			escaped = true
+			end++
+		case '"':
+			if !escaped {
+				return w.doc[at+1 : end], end + 1, true
+			}
+			var s string
+			if err := json.Unmarshal(w.doc[at:end+1], &s); err != nil {
+				return nil, end, false
+			}
+			return []byte(s), end + 1, true
+		}
+	}
+	return nil, end, false
+}
+
+func (w *walker) space(at int) int {
+	for at < len(w.doc) && (w.doc[at] == ' ' || w.doc[at] == '\n' || w.doc[at] == '\t' || w.doc[at] == '\r') {
+		at++
+	}
+	return at
+}
+
+// leaf returns a value at the path at hand.
+func (w *walker) leaf(value []byte) leaf {
+	w.path = appendPath(w.path[:0], w.stack, func(step string) string { return step })
+	l, known := w.known[string(w.path)]
 	if !known {
-		l = leaf{path: path.String(), told: w.told()}
+		told := appendPath(nil, w.stack, func(step string) string {
+			if step == element || isName(step) {
+				return step
+			}
+			return "*"
+		})
+		l = leaf{path: string(w.path), told: string(told)}
 		l.kept = slices.ContainsFunc(w.kept, func(pattern []string) bool { return covers(pattern, w.stack) })
 		if len(w.known) < maxPaths {
 			w.known[l.path] = l
@@ -154,24 +240,16 @@ func (w *walker) leaf(value []byte) leaf {
 	return l
 }
 
-func writeStep(path *strings.Builder, step string) {
-	if step != element {
-		path.WriteByte('.')
-	}
-	path.WriteString(step)
-}
-
-// told is the path at hand with * for keys that may be data.
-func (w *walker) told() string {
-	var path strings.Builder
-	path.WriteByte('$')
-	for _, step := range w.stack {
-		if step != element && !isName(step) {
-			step = "*"
+// appendPath appends a path with each step as write gives it.
+func appendPath(dst []byte, steps []string, write func(string) string) []byte {
+	dst = append(dst, '$')
+	for _, step := range steps {
+		if step != element {
+			dst = append(dst, '.')
 		}
-		writeStep(&path, step)
+		dst = append(dst, write(step)...)
 	}
-	return path.String()
+	return dst
 }
 
 // isName reports whether a key is the name of a field, rather than data.

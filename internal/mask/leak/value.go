@@ -70,18 +70,42 @@ func decodings(value []byte, buf *[]byte, yield func([]byte)) {
 		}
 		*buf = slices.Grow((*buf)[:0], len(word))[:len(word)]
 		hexed := bytes.TrimPrefix(word, []byte(`0x`))
-		if n, err := hex.Decode(*buf, hexed); err == nil && printable((*buf)[:n]) {
-			yield((*buf)[:n])
-			continue
+		// Without a look at the characters first, an error would be allocated for every ordinary word.
+		if len(hexed)%2 == 0 && consists(hexed, &hexDigits) {
+			if n, err := hex.Decode(*buf, hexed); err == nil && printable((*buf)[:n]) {
+				yield((*buf)[:n])
+				continue
+			}
 		}
+		word = bytes.TrimRight(word, "=")
 		encoding := base64.RawStdEncoding
 		if bytes.IndexByte(word, '-') >= 0 || bytes.IndexByte(word, '_') >= 0 {
 			encoding = base64.RawURLEncoding
 		}
-		if n, err := encoding.Decode(*buf, bytes.TrimRight(word, "=")); err == nil && printable((*buf)[:n]) {
-			yield((*buf)[:n])
+		if len(word)%4 != 1 && consists(word, &base64Digits) {
+			if n, err := encoding.Decode(*buf, word); err == nil && printable((*buf)[:n]) {
+				yield((*buf)[:n])
+			}
 		}
 	}
+}
+
+var hexDigits, base64Digits = bytesOf("0123456789abcdefABCDEF"), bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+
+func bytesOf(s string) (set [256]bool) {
+	for _, c := range []byte(s) {
+		set[c] = true
+	}
+	return set
+}
+
+func consists(b []byte, of *[256]bool) bool {
+	for _, c := range b {
+		if !of[c] {
+			return false
+		}
+	}
+	return true
 }
 
 // minEncoded is the length from which a word is worth decoding.
@@ -158,12 +182,24 @@ func pieces(text []byte, yield func([]byte)) {
 		starts[0] = start
 		words++
 		for n := range min(words, maxWords) {
-			piece := bytes.Trim(text[starts[n]:i], ".,;:!?'()[]{}<>\"`*")
+			piece := trimmed(text[starts[n]:i])
 			if len(piece) >= minChars {
 				yield(piece)
 			}
 		}
 	}
+}
+
+var punctuation = bytesOf(".,;:!?'()[]{}<>\"`*")
+
+func trimmed(b []byte) []byte {
+	for len(b) > 0 && punctuation[b[0]] {
+		b = b[1:]
+	}
+	for len(b) > 0 && punctuation[b[len(b)-1]] {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 func separates(c byte) bool {
@@ -206,10 +242,12 @@ func reserved(domain []byte) bool {
 	return false
 }
 
+var crosses = bytesOf("x \t\r\n")
+
 // crossedOut reports whether a value says nothing: only x and white space, or what stands for a redacted value of a type
 // without room for them.
 func crossedOut(value []byte) bool {
-	if len(bytes.Trim(value, "x \t\r\n")) == 0 {
+	if consists(value, &crosses) {
 		return true
 	}
 	switch string(value) {
