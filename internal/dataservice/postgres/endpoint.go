@@ -171,12 +171,12 @@ func (e endpoint) pinned(ctx context.Context, purpose string) (endpoint, *pgx.Co
 		if err == nil {
 			return one, conn, nil
 		}
+		if refused(err) {
+			return e, nil, err // the server has answered: how others failed explains nothing
+		}
 		// The same server with and without TLS: what stops both is said once.
 		if len(failures) == 0 || failures[len(failures)-1].Error() != err.Error() {
 			failures = append(failures, err)
-		}
-		if refused(err) {
-			break
 		}
 	}
 	if len(failures) == 1 {

@@ -191,6 +191,24 @@ func TestCellsMeanWhatTheServerMeans(t *testing.T) {
 	}
 }
 
+func TestWhyADatabaseCannotBeReachedIsSaidOnce(t *testing.T) {
+	for name, tc := range map[string]struct{ dsn, want string }{
+		"refused": {"postgres://u:p@127.0.0.1:1/shop", "connection refused"},
+		"unknown": {running(t).DSN("no such database"), "does not exist"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := parseDSN(strings.ReplaceAll(tc.dsn, "sslmode=disable", "sslmode=prefer"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = e.pinned(t.Context(), "test")
+			if err == nil || strings.Count(err.Error(), tc.want) != 1 || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 func TestAStandbyIsRefused(t *testing.T) {
 	ctx := t.Context()
 	dir := openDir(t)
