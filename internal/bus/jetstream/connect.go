@@ -65,7 +65,11 @@ func Connect(ctx context.Context, cfg ConnectConfig, deps ConnectDeps) (*nats.Co
 		nats.MaxReconnects(-1),
 		nats.RetryOnFailedConnect(false),
 		nats.PermissionErrOnSubscribe(true),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("lost the connection to NATS", zap.Error(err)) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil: closed by this process
+				log.Warn("lost the connection to NATS", zap.Error(err))
+			}
+		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			log.Info("connected to NATS again", zap.String("server", nc.ConnectedServerName()))
 		}),
