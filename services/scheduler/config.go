@@ -19,10 +19,11 @@ import (
 type Config struct {
 	Window      int                // tasks of one step in flight at once; 0: 4
 	StepTimeout time.Duration      // of one attempt of a task; 0: 6 h
-	Retry       events.RetryPolicy // zero fields: 5 attempts, from 2 s up to 5 min apart
+	Retry       events.RetryPolicy // zero fields: 8 attempts, from 2 s up to 5 min apart: about two minutes, in which a database or a store comes back
 	Reconcile   time.Duration      // between two looks at all open runs; 0: one minute
 	Silence     time.Duration      // how old a worker's last sign of life may be; 0: 30 s
 	CachedRuns  int                // folded runs kept in memory; 0: 256
+	Clusters    []string           // for whose workers the work queue has consumers; empty: not checked
 }
 
 // Deps are what a Scheduler needs.
@@ -47,7 +48,7 @@ type Resources interface {
 func (c Config) withDefaults() Config {
 	set(&c.Window, 4)
 	set(&c.StepTimeout, 6*time.Hour)
-	set(&c.Retry.MaxAttempts, 5)
+	set(&c.Retry.MaxAttempts, 8)
 	set(&c.Retry.Base, events.Duration(2*time.Second))
 	set(&c.Retry.Cap, events.Duration(5*time.Minute))
 	set(&c.Reconcile, time.Minute)
