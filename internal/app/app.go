@@ -119,7 +119,7 @@ func (p *program) startServer(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		grant, err := bus.Permissions(service, p.cfg.Cluster)
+		grant, err := bus.Permissions(service, p.cfg.clusters()...)
 		if err != nil {
 			return err
 		}

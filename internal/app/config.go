@@ -94,4 +94,13 @@ func (c *Config) runs(target string) bool { return slices.Contains(c.Targets, ta
 // single reports whether everything runs in this process, so that nobody else needs to reach the bus.
 func (c *Config) single() bool { return c.runs(TargetNATS) && len(c.Targets) == len(Targets()) }
 
+// clusters are those near which workers can be reached: the local one, where all steps are done but captures of applications
+// elsewhere, and this program's.
+func (c *Config) clusters() []string {
+	if c.Cluster == events.LocalCluster {
+		return []string{c.Cluster}
+	}
+	return []string{events.LocalCluster, c.Cluster}
+}
+
 func (c *Config) String() string { return fmt.Sprintf("targets %s", strings.Join(c.Targets, ", ")) }

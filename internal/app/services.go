@@ -55,7 +55,8 @@ func (p *program) services() map[string]func(context.Context, natsjs.JetStream) 
 }
 
 func (p *program) startScheduler(ctx context.Context, js natsjs.JetStream) error {
-	if err := jetstream.Ensure(ctx, js, jetstream.Topology{Clusters: []string{p.cfg.Cluster}}); err != nil {
+	clusters := p.cfg.clusters()
+	if err := jetstream.Ensure(ctx, js, jetstream.Topology{Clusters: clusters}); err != nil {
 		return err
 	}
 	log := p.deps.Log.Named(bus.ServiceScheduler)
@@ -64,7 +65,7 @@ func (p *program) startScheduler(ctx context.Context, js natsjs.JetStream) error
 		return err
 	}
 	journal := p.journal(js)
-	s := scheduler.New(scheduler.Config{}, scheduler.Deps{
+	s := scheduler.New(scheduler.Config{Clusters: clusters}, scheduler.Deps{
 		Journal: journal, Feed: journal, Commands: jetstream.NewCommands(js),
 		Checkpoints: natscheckpoint.New(natscheckpoint.Deps{JetStream: js}),
 		Resources:   scheduler.BusResources{Bus: resources, Log: log},

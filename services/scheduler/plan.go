@@ -205,7 +205,21 @@ func (p *plan) definition(app *api.Application) (events.Definition, error) {
 	if err := def.Validate(); err != nil {
 		return def, fault.New(fault.Permanent, "policy.invalid", "%w", err)
 	}
+	if err := p.reachable(def); err != nil {
+		return def, err
+	}
 	return def, fits(def)
+}
+
+// reachable refuses a run whose commands nobody could ever take.
+func (p *plan) reachable(def events.Definition) error {
+	for i, s := range def.Steps {
+		if len(p.cfg.Clusters) > 0 && !slices.Contains(p.cfg.Clusters, s.Cluster) {
+			return fault.New(fault.Permanent, "cluster.unreachable", "spec.steps[%d]: no worker can be near cluster %s: the scheduler knows %s", i, s.Cluster, strings.Join(p.cfg.Clusters, ", ")).
+				WithHint("start the scheduler with --cluster %s, and a worker near it", s.Cluster)
+		}
+	}
+	return nil
 }
 
 // startBytes is what stands beside the definition in the first message of a run.

@@ -128,3 +128,13 @@ func TestRunThatWouldOutgrowItsMessagesIsRefusedBeforeItStarts(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRunWhoseCommandsNobodyCouldTakeIsRefused(t *testing.T) {
+	def := events.Definition{Steps: []events.StepDefinition{{Cluster: "local"}, {Cluster: "prod"}}}
+	for clusters, want := range map[string]string{"local": "cluster.unreachable", "local prod": "", "": ""} {
+		p := &plan{cfg: Config{Clusters: strings.Fields(clusters)}}
+		if got := fault.CodeOf(p.reachable(def)); got != want {
+			t.Errorf("a scheduler that knows %q says %q, want %q", clusters, got, want)
+		}
+	}
+}
