@@ -78,7 +78,7 @@ func maskedAndWhole(t *testing.T, w *demo.World) {
 	for query, want := range map[string]int64{
 		"SELECT count(*) FROM customers": customers,
 		"SELECT count(*) FROM orders":    orders,
-		"SELECT count(*) FROM customers c WHERE c::text ~ 'person[0-9]|shop-customers|Featherstone|Wilhelmina|4539578763621486'": 0,
+		"SELECT count(*) FROM customers c WHERE c::text ~ 'person[0-9]|shop-customers|Featherstone|4539578763621486'": 0,
 		// A masked number may be another customer's by chance; most of them cannot.
 		"SELECT (count(*) > 40)::int FROM customers WHERE phone LIKE '+49 30 9012%'":                     0,
 		"SELECT count(*) FROM orders o WHERE o::text ~ 'person[0-9]|shop-customers|Featherstone'":        0,
