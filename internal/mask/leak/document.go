@@ -84,8 +84,8 @@ func covers(pattern, path []string) bool {
 // document.
 func (w *walker) leaves(dst []leaf, document []byte) ([]leaf, bool) {
 	w.stack, w.doc, w.out = w.stack[:0], document, dst
-	at := w.space(0)
-	for ok := true; at < len(document); at = w.space(at) {
+	var ok bool
+	for at := w.space(0); at < len(document); at = w.space(at) {
 		if at, ok = w.value(at); !ok {
 			return w.out, false
 		}
@@ -146,7 +146,7 @@ func (w *walker) container(at int, object bool) (int, bool) {
 		return at + 1, true
 	}
 	for {
-		ok := true
+		var ok bool
 		if at = w.space(at); object {
 			if at, ok = w.key(at, depth); !ok {
 				return at, false
